@@ -1,0 +1,49 @@
+# make alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint fuzz bench golden audit setup
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 30s
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+run: build ## build and serve on http://127.0.0.1:8000, with sample services inside
+	@bin/homepage
+
+build: ## build the program as bin/homepage
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/homepage ./cmd/homepage
+
+test: setup lint ## install what is missing, lint, run every test with the race detector
+	go test -race -count=1 ./...
+
+lint: ## check the code: vet, formats, arrows, tidiness
+	go vet ./...
+	$(GOLANGCI_LINT) run ./...
+	go mod tidy -diff
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$file); do \
+			echo "$$(dirname $$file) $$target"; \
+			go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$(FUZZTIME) "$$(dirname $$file)" || exit 1; \
+		done; \
+	done
+
+bench: ## run the benchmarks
+	go test -run='^$$' -bench=. -benchmem ./...
+
+golden: ## write the expected pages anew, to be read in the diff
+	go test ./internal/web ./cmd/homepage -run 'Golden' -update
+
+# What the tests need: a C compiler for the race detector, a browser, and two
+# readers of PDF. Each is a command and the package of Debian that has it.
+TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils
+
+setup:
+	@missing=; for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if ! command -v apt-get >/dev/null; then echo "The tests need these, please install them:$$missing" >&2; exit 1; fi; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	echo "Installing$$missing"; \
+	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing

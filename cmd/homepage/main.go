@@ -1,0 +1,55 @@
+// Command homepage serves a homepage composed from two services, a PDF
+// certificate stamped with the time, and an upload form. It runs with no
+// settings at all; -h lists those there are.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // CERTIFICATE_TIMEZONE works where the system has no zones
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stopAtOnceOnNextSignal)
+	status := exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// stopAtOnceOnNextSignal waits for whoever won't wait for the drain. What is
+// under way is lost, as they ask; nothing that was acknowledged is.
+func stopAtOnceOnNextSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	os.Exit(0)
+}
+
+// run is the program: it serves until ctx is done, and then drains.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	settings, err := parseSettings(args, getenv, stdout)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, settings, newLogger(stderr, settings.LogLevel))
+}
+
+// exitStatus is 0 for success and help, 2 for settings that can't be
+// understood, 1 for all else. It says the error to the operator.
+func exitStatus(err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, errHelp) {
+		return 0
+	}
+	fmt.Fprintln(stderr, "homepage:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintln(stderr, "homepage -h lists all settings.")
+		return 2
+	}
+	return 1
+}

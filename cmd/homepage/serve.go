@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"homepage/internal/certificate"
+	"homepage/internal/home"
+	"homepage/internal/sample"
+	"homepage/internal/service"
+	"homepage/internal/upload"
+	"homepage/internal/web"
+	"homepage/pdfs"
+	"homepage/static"
+	"homepage/templates"
+)
+
+// newLogger writes text for people at a terminal, and JSON for programs.
+func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if file, ok := w.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return slog.New(slog.NewTextHandler(w, options))
+		}
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// serve wires the program together, serves until ctx is done, and drains. All
+// that can fail fails before it says that it listens.
+func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
+	template, err := loadTemplate(s.CertificateTemplate)
+	if err != nil {
+		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be stamped: %w", err)
+	}
+	uploads, err := upload.Open(string(s.Uploads))
+	if err != nil {
+		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
+	}
+	defer func() { err = errors.Join(err, uploads.Close()) }()
+	assets, err := web.NewAssets(static.FS)
+	if err != nil {
+		return err
+	}
+
+	promo, recco, samples := s.PromoServiceURL, s.ReccoServiceURL, "off"
+	if promo == nil || recco == nil {
+		base, stop, err := startSamples(ctx, time.Duration(s.SampleDelay), assets)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		promo = cmp.Or(promo, base.JoinPath(sample.PromoPath))
+		recco = cmp.Or(recco, base.JoinPath(sample.ReccoPath))
+		samples = base.String()
+	}
+	client := service.NewClient(time.Duration(s.ServiceTimeout))
+	defer client.Close()
+	sections := home.New(int(s.HomepageConcurrency),
+		home.Source{Name: "promo", Load: client.Promo(promo)},
+		home.Source{Name: "recommendations", Load: client.Recommendations(recco)},
+	)
+
+	var running drain
+	site, err := web.New(web.Deps{
+		Templates:   templates.FS,
+		Assets:      assets,
+		Gather:      sections.Gather,
+		Certificate: template,
+		Receive:     uploads.Receive,
+		Limits: web.Limits{
+			Bytes:      int64(s.UploadMaxBytes),
+			Files:      int(s.UploadMaxFiles),
+			Concurrent: int64(s.UploadMaxConcurrent),
+		},
+		Now:   func() time.Time { return time.Now().In(s.CertificateTimezone) },
+		Ready: running.ready,
+		Log:   log,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(s.Addr))
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
+		"promo", promo.Redacted(), "recommendations", recco.Redacted(), "samples", samples,
+		"certificate", cmp.Or(s.CertificateTemplate, "built in"), "uploads", s.Uploads)
+
+	server := newServer(running.track(site), log)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	log.InfoContext(ctx, "draining", "timeout", time.Duration(s.ShutdownTimeout))
+	if running.finish(server, time.Duration(s.ShutdownTimeout)) {
+		log.InfoContext(ctx, "drained")
+	} else {
+		log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")
+	}
+	return nil
+}
+
+// loadTemplate reads the template from a file, or takes the one that is built
+// in when there is no name.
+func loadTemplate(name string) (*certificate.Template, error) {
+	file := pdfs.CertificateTemplate
+	if name != "" {
+		var err error
+		if file, err = os.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	template, err := certificate.New(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cmp.Or(name, "the template built in"), err)
+	}
+	return template, nil
+}
+
+// startSamples serves the sample services on a free loopback port, where
+// nobody but this program needs to reach them.
+func startSamples(ctx context.Context, delay time.Duration, assets *web.Assets) (base *url.URL, stop func(), err error) {
+	handler, err := sample.New(delay, func(picture string) (string, error) { return assets.URL("pictures/" + picture) })
+	if err != nil {
+		return nil, nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, fmt.Errorf("sample services: %w", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout}
+	go func() { _ = server.Serve(listener) }() // until stop
+	return &url.URL{Scheme: "http", Host: listener.Addr().String()}, func() { _ = server.Close() }, nil
+}
+
+const readHeaderTimeout = 10 * time.Second
+
+// newServer bounds what a slow or idle client can hold. Uploads and their
+// answers renew the deadlines for as long as they get on.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}

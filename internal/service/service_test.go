@@ -1,0 +1,171 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"homepage/internal/home"
+	"homepage/internal/service"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve starts a real HTTP service and a client that waits for it as long as
+// timeout.
+func serve(t *testing.T, timeout time.Duration, handler http.HandlerFunc) (*service.Client, *url.URL) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client := service.NewClient(timeout)
+	t.Cleanup(client.Close)
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, u
+}
+
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+func TestPromo(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		body   string
+		want   home.Content
+		err    string // what the error says; empty for none
+	}{
+		{"every key", 200, `{"title":"T","text":"X","url":"/u","action":"A","image":"/i"}`, home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}, ""},
+		{"missing keys are empty", 200, `{"title":"T"}`, home.Promo{Title: "T"}, ""},
+		{"unknown keys are ignored", 200, `{"title":"T","price":3}`, home.Promo{Title: "T"}, ""},
+		{"no keys", 200, `{}`, home.Promo{}, ""},
+		{"another status", 204, ``, nil, "status 204 No Content"},
+		{"an error with a body", 500, `{"title":"T"}`, nil, "status 500 Internal Server Error"},
+		{"not JSON", 200, `<html>`, nil, "invalid character"},
+		{"cut short", 200, `{"title":"T`, nil, "unexpected end"},
+		{"more than one value", 200, `{"title":"T"}{}`, nil, "after top-level value"},
+		{"a wrong type", 200, `{"title":["T"]}`, nil, "cannot unmarshal array"},
+		{"a list", 200, `[]`, nil, "cannot unmarshal array"},
+		{"null", 200, `null`, nil, "answer is null"},
+		{"nothing", 200, ``, nil, "unexpected end"},
+		{"the largest answer", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-13), home.Promo{Title: "T"}, ""},
+		{"a byte more", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-12), nil, "larger than 1048576 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			client, u := serve(t, time.Minute, answer(test.status, test.body))
+			got, err := client.Promo(u)(t.Context())
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			checkError(t, err, test.err)
+			if err != nil && !strings.Contains(err.Error(), u.String()) {
+				t.Errorf("error %q does not name the URL %s", err, u)
+			}
+		})
+	}
+}
+
+func checkError(t *testing.T, err error, want string) {
+	t.Helper()
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+func TestRecommendations(t *testing.T) {
+	client, u := serve(t, time.Minute, answer(200, `{"items":[{"title":"A","url":"/a","reason":"R","image":"/i"},{"title":"B"}]}`))
+	got, err := client.Recommendations(u)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := home.Recommendations{{Title: "A", URL: "/a", Reason: "R", Image: "/i"}, {Title: "B"}}
+	if diff := cmp.Diff(home.Content(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// One deadline covers everything, so it must end an answer whose headers are
+// prompt and whose body drips as surely as a service that says nothing.
+func TestOneDeadline(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"says nothing": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"drips": func(w http.ResponseWriter, r *http.Request) {
+			flush := http.NewResponseController(w)
+			drip := time.NewTicker(time.Millisecond)
+			defer drip.Stop()
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte(" "))
+				_ = flush.Flush()
+				<-drip.C
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, u := serve(t, 50*time.Millisecond, handler)
+			_, err := client.Promo(u)(t.Context())
+			checkError(t, err, "no whole answer within 50ms")
+		})
+	}
+}
+
+func TestAVisitorWhoLeavesIsNoDeadline(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	client, u := serve(t, time.Minute, func(_ http.ResponseWriter, r *http.Request) {
+		leave()
+		<-r.Context().Done()
+	})
+	if _, err := client.Promo(u)(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the cancellation", err)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	client, u := serve(t, time.Minute, answer(200, "{}"))
+	u.Host = "127.0.0.1:1"
+	u.User = url.UserPassword("reader", "secret")
+	_, err := client.Promo(u)(t.Context())
+	checkError(t, err, "GET http://reader:xxxxx@127.0.0.1:1: dial tcp")
+}
+
+// A connection goes back to the pool after a whole answer.
+func TestConnectionsArePooled(t *testing.T) {
+	var dialled atomic.Int32
+	server := httptest.NewUnstartedServer(answer(200, `{"items":[]}`))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := service.NewClient(time.Minute)
+	defer client.Close()
+	for range 10 {
+		if _, err := client.Recommendations(u)(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := dialled.Load(); got != 1 {
+		t.Errorf("10 calls made %d connections, want 1", got)
+	}
+}

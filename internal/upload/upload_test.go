@@ -1,0 +1,211 @@
+package upload_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"homepage/internal/upload"
+)
+
+func open(tb testing.TB) (*upload.Store, string) {
+	tb.Helper()
+	folder := tb.TempDir()
+	store, err := upload.Open(folder)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return store, folder
+}
+
+// text is a file of the given name and content.
+func text(name, content string) upload.File {
+	return upload.File{Name: name, Body: strings.NewReader(content)}
+}
+
+// sequence yields the files and then, if there is one, the error.
+func sequence(err error, files ...upload.File) iter.Seq2[upload.File, error] {
+	return func(yield func(upload.File, error) bool) {
+		for _, file := range files {
+			if !yield(file, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(upload.File{}, err)
+		}
+	}
+}
+
+// contents maps every name in the folder, hidden ones too, to what it holds.
+func contents(tb testing.TB, folder string) map[string]string {
+	tb.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		found[entry.Name()] = string(content)
+	}
+	return found
+}
+
+func TestReceive(t *testing.T) {
+	store, folder := open(t)
+	receipts, err := store.Receive(sequence(nil, text("a.txt", "one"), text("../b.txt", "three"), text("a.txt", "two")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []upload.Receipt{
+		{Name: "a.txt", Original: "a.txt", Bytes: 3, SHA256: sha256.Sum256([]byte("one"))},
+		{Name: "b.txt", Original: "../b.txt", Bytes: 5, SHA256: sha256.Sum256([]byte("three"))},
+		{Name: "a-1.txt", Original: "a.txt", Bytes: 3, SHA256: sha256.Sum256([]byte("two"))},
+	}
+	if diff := cmp.Diff(want, receipts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"a.txt": "one", "b.txt": "three", "a-1.txt": "two"}, contents(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+	info, err := os.Stat(filepath.Join(folder, "a.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode()&0o111 != 0 {
+		t.Errorf("mode %v: an upload can be executed", info.Mode())
+	}
+}
+
+func TestReceiveStoresAllOrNothing(t *testing.T) {
+	errCut := errors.New("the sender went away")
+	for _, test := range []struct {
+		name  string
+		files iter.Seq2[upload.File, error]
+		want  error
+	}{
+		{"the sequence fails", sequence(errCut, text("a.txt", "one"), text("b.txt", "two")), errCut},
+		{"a body fails midway", sequence(nil, text("a.txt", "one"), upload.File{Name: "b.txt", Body: io.MultiReader(strings.NewReader("tw"), iotest.ErrReader(errCut))}), errCut},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, folder := open(t)
+			receipts, err := store.Receive(test.files)
+			if !errors.Is(err, test.want) || receipts != nil {
+				t.Errorf("receipts %v and error %v, want none and %v", receipts, err, test.want)
+			}
+			if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Nobody sees a file before the whole form is in.
+func TestNothingPartialIsVisible(t *testing.T) {
+	store, folder := open(t)
+	_, err := store.Receive(func(yield func(upload.File, error) bool) {
+		yield(text("a.txt", "one"), nil)
+		for name := range contents(t, folder) {
+			if !strings.HasPrefix(name, ".part-") {
+				t.Errorf("%s is visible before the end of the form", name)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOneNameForManyAtOnce(t *testing.T) {
+	const senders = 48
+	store, folder := open(t)
+	var group sync.WaitGroup
+	for i := range senders {
+		group.Go(func() {
+			if _, err := store.Receive(sequence(nil, text("same.txt", strconv.Itoa(i)))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	seen := map[string]bool{}
+	for _, content := range contents(t, folder) {
+		seen[content] = true
+	}
+	if len(seen) != senders {
+		t.Errorf("%d senders left %d different files", senders, len(seen))
+	}
+}
+
+func TestOpenMakesAndSweepsTheFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a", "b")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".part-left-by-a-kill", "kept.txt", ".gitkeep"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		store, err := upload.Open(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"kept.txt": "", ".gitkeep": ""}, contents(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOpenRefusesWhatIsNoFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "uploads")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := upload.Open(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %v, want one that names %s", err, file)
+	}
+}
+
+func BenchmarkReceive(b *testing.B) {
+	store, folder := open(b)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB
+	b.SetBytes(int64(len(content)))
+	b.ReportAllocs()
+	for b.Loop() {
+		receipts, err := store.Receive(sequence(nil, upload.File{Name: "a.bin", Body: bytes.NewReader(content)}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(folder, receipts[0].Name)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

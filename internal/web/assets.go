@@ -1,0 +1,75 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// assetPrefix is where assets are served.
+const assetPrefix = "/static/"
+
+// Assets serves the files that pages link to under names that carry a
+// fingerprint of their content, so that browsers may keep them for good: a
+// changed file has another name. Only those names exist, folders don't.
+type Assets struct {
+	urls  map[string]string // by the file's own name
+	files map[string]asset  // by the part of the URL after assetPrefix
+}
+
+type asset struct {
+	content     []byte
+	contentType string
+}
+
+// NewAssets reads every file of files but Go's.
+func NewAssets(files fs.FS) (*Assets, error) {
+	a := &Assets{urls: map[string]string{}, files: map[string]asset{}}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		extension := path.Ext(name)
+		if err != nil || entry.IsDir() || extension == ".go" {
+			return err
+		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		contentType := mime.TypeByExtension(extension)
+		if contentType == "" {
+			return fmt.Errorf("asset %s: no media type for %q", name, extension)
+		}
+		digest := sha256.Sum256(content)
+		fingerprinted := strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(digest[:6]) + extension
+		a.urls[name] = assetPrefix + fingerprinted
+		a.files[fingerprinted] = asset{content, contentType}
+		return nil
+	})
+	return a, err
+}
+
+// URL returns the path under which the file is served.
+func (a *Assets) URL(name string) (string, error) {
+	u, ok := a.urls[name]
+	if !ok {
+		return "", fmt.Errorf("no asset %q", name)
+	}
+	return u, nil
+}
+
+func (a *Assets) serve(w http.ResponseWriter, r *http.Request) error {
+	file, ok := a.files[strings.TrimPrefix(r.URL.Path, assetPrefix)]
+	if !ok {
+		return fail(http.StatusNotFound, nil)
+	}
+	w.Header().Set("Content-Type", file.contentType)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // RFC 8246
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.content))
+	return nil
+}

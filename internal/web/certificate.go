@@ -1,0 +1,29 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// sendCertificate issues a certificate of this moment. Two answers never hold
+// the same bytes, so they must not be stored, and ranges of two of them must
+// not be put together.
+func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/pdf")
+	h.Set("Content-Disposition", `attachment; filename="certificate.pdf"`)
+	h.Set("Content-Length", strconv.Itoa(s.Certificate.Size()))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Accept-Ranges", "none")
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if err := s.Certificate.Issue(w, s.Now()); err != nil {
+		// Half a certificate must not look whole. Most likely the visitor has
+		// gone, so it is worth no more than a line for who looks for one.
+		s.logFor(r).DebugContext(r.Context(), "certificate aborted", "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}

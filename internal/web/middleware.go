@@ -1,0 +1,175 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// wrap puts the middleware round the router. The first of the list is the
+// outermost: it sees a request first and its answer last.
+func (s *server) wrap(router http.Handler) (http.Handler, error) {
+	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes([]string{
+		"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json",
+	}))
+	if err != nil {
+		return nil, err
+	}
+	list := []func(http.Handler) http.Handler{
+		withRequestID,   // first, since every line and page after it names the request
+		linger,          // outside the log, whose time ends when the answer is out
+		s.logAccess,     // outside all that can answer, so that every answer has its line
+		secureHeaders,   // outside all that can answer, so that every answer has them
+		s.refuseForeign, // outside the router, so that a foreign post is refused before its body is read
+		func(next http.Handler) http.Handler { return compress(next) }, // outside recoverPanics, whose page it then treats like any other
+		s.recoverPanics, // next to the handlers, so that the headers above are still to be sent
+	}
+	h := router
+	for _, middleware := range slices.Backward(list) {
+		h = middleware(h)
+	}
+	return h, nil
+}
+
+type requestIDKey struct{}
+
+// withRequestID gives the request a name of our own. A name that the client
+// sends is not taken: it could forge another's.
+func withRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()[:12]
+		w.Header().Set("X-Request-Id", id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+// logFor returns a logger whose lines name the request.
+func (s *server) logFor(r *http.Request) *slog.Logger {
+	return s.log.With("request", requestID(r))
+}
+
+func requestID(r *http.Request) string {
+	id, _ := r.Context().Value(requestIDKey{}).(string)
+	return id
+}
+
+// linger reads on for a while when the answer went out before the body was in.
+// Otherwise the connection would be reset while the client is still sending,
+// and the answer, a 413 say, would be lost to it.
+func linger(next http.Handler) http.Handler {
+	const (
+		atMost  = 256 << 20 // bytes
+		atMostT = 10 * time.Second
+	)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
+		conn, body := http.NewResponseController(w), r.Body
+		// HTTP/1 servers else close the body with the first byte of the answer.
+		// What can't do this needs no lingering either.
+		_ = conn.EnableFullDuplex()
+		next.ServeHTTP(w, r)
+		_ = conn.Flush()
+		_ = conn.SetReadDeadline(time.Now().Add(atMostT))
+		_, _ = io.CopyN(io.Discard, body, atMost)
+	})
+}
+
+// logAccess writes one line a request, when its answer is out.
+func (s *server) logAccess(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		aborted := true
+		defer func() {
+			level := slog.LevelInfo
+			if isProbe(r) {
+				level = slog.LevelDebug // a probe every few seconds would drown the visitors
+			}
+			s.logFor(r).Log(r.Context(), level, "request",
+				"method", r.Method, "path", r.URL.Path,
+				"status", answer.Status(), "bytes", answer.BytesWritten(), "ms", millis(time.Since(start)),
+				"aborted", aborted, "remote", r.RemoteAddr)
+		}()
+		next.ServeHTTP(answer, r)
+		aborted = false
+	})
+}
+
+// millis is a time as log lines give it, in milliseconds.
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func isProbe(r *http.Request) bool {
+	return r.URL.Path == healthPath || r.URL.Path == readyPath
+}
+
+// secureHeaders tells browsers to allow only what the site itself uses.
+func secureHeaders(next http.Handler) http.Handler {
+	policy := strings.Join([]string{
+		"default-src 'none'",
+		"style-src 'self'",
+		"script-src 'self'",
+		"connect-src 'self'",          // the upload script
+		"img-src 'self' http: https:", // the services' pictures may be anywhere
+		"form-action 'self'",
+		"base-uri 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+		h.Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseForeign refuses what a page of another site sends. It judges by
+// headers alone.
+func (s *server) refuseForeign(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+		return fail(http.StatusForbidden, protection.Check(r))
+	}))
+	return protection.Handler(next)
+}
+
+// recoverPanics turns a panic into the error page or, once bytes are out, into
+// an aborted transfer, so that half an answer does not look whole.
+func (s *server) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p) // a handler's own abort, which it has logged
+			}
+			err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if answer.Status() == 0 {
+				s.refuse(answer, r, err)
+				return
+			}
+			s.logFor(r).ErrorContext(r.Context(), "answer aborted", "err", err)
+			panic(http.ErrAbortHandler)
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}

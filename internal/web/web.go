@@ -1,0 +1,130 @@
+// Package web is the site as its visitors see it: routes, pages, errors and
+// the rules of HTTP. What the pages show and what happens to an upload is
+// decided in other packages, which know nothing of this one.
+package web
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"golang.org/x/sync/semaphore"
+
+	"homepage/internal/certificate"
+	"homepage/internal/home"
+	"homepage/internal/upload"
+)
+
+// Deps is all that the site uses. Every field is required.
+type Deps struct {
+	Templates   fs.FS // base.html and the pages
+	Assets      *Assets
+	Gather      func(context.Context) []home.Section
+	Certificate *certificate.Template
+	Receive     func(iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+	Limits      Limits
+	Now         func() time.Time // in the zone that certificates show
+	Ready       func() bool      // false while the program drains
+	Log         *slog.Logger
+}
+
+// Limits bound what visitors may upload.
+type Limits struct {
+	Bytes      int64 // a request
+	Files      int   // a request
+	Concurrent int64 // requests at once
+}
+
+// server is the site with its pages parsed.
+type server struct {
+	Deps
+	log     *slog.Logger
+	notices *notices
+	uploads *semaphore.Weighted
+
+	homePage   page[homeView]
+	uploadPage page[uploadView]
+	errorPage  page[errorView]
+}
+
+const (
+	homePath        = "/"
+	certificatePath = "/certificate"
+	uploadPath      = "/upload"
+	healthPath      = "/healthz"
+	readyPath       = "/readyz"
+)
+
+// New returns the site. It parses and tries every page, so that a template
+// with a mistake fails here.
+func New(deps Deps) (http.Handler, error) {
+	s := &server{
+		Deps:    deps,
+		log:     deps.Log,
+		notices: newNotices(deps.Now),
+		uploads: semaphore.NewWeighted(deps.Limits.Concurrent),
+	}
+	var errs [3]error
+	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, homeView{}, exampleHome())
+	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
+	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	return s.wrap(s.routes())
+}
+
+func (s *server) routes() http.Handler {
+	router := chi.NewRouter()
+	router.Use(middleware.GetHead) // HEAD wherever there is GET
+	router.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error {
+		return fail(http.StatusNotFound, nil)
+	}))
+	router.MethodNotAllowed(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", allowed(router, r.URL.Path)) // RFC 9110, 15.5.6
+		return fail(http.StatusMethodNotAllowed, nil)
+	}))
+
+	router.Get(homePath, s.handle(s.showHome))
+	router.Get(certificatePath, s.handle(s.sendCertificate))
+	router.Get(uploadPath, s.handle(s.showUploadForm))
+	router.Post(uploadPath, s.handle(s.receiveUpload))
+
+	router.Get(assetPrefix+"*", s.handle(s.Assets.serve))
+	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })
+	router.Get(readyPath, func(w http.ResponseWriter, _ *http.Request) {
+		if !s.Ready() {
+			writeProbe(w, http.StatusServiceUnavailable, "draining")
+			return
+		}
+		writeProbe(w, http.StatusOK, "ready")
+	})
+	return router
+}
+
+func writeProbe(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Cache-Control", "no-store")
+	writeBody(w, status, "text/plain; charset=utf-8", []byte(word+"\n"))
+}
+
+// allowed lists the methods that the path has.
+func allowed(routes chi.Routes, path string) string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if routes.Match(chi.NewRouteContext(), method, path) {
+			methods = append(methods, method)
+		}
+	}
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	return strings.Join(methods, ", ")
+}
