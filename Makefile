@@ -9,10 +9,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
 run: build ## build and serve on http://127.0.0.1:8000, with sample services inside
-	@bin/homepage
+	@.bin/homepage
 
-build: ## build the program as bin/homepage
-	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/homepage ./cmd/homepage
+build: ## build the program as .bin/homepage
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .bin/homepage ./cmd/homepage
 
 test: setup lint ## install what is missing, lint, run every test with the race detector
 	go test -race -count=1 ./...

@@ -51,8 +51,8 @@ func (s *server) showUploadForm(w http.ResponseWriter, r *http.Request) error {
 func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	limit := s.Limits.Bytes + formOverhead
 	conn := http.NewResponseController(w)
-	source := &bodyReader{conn: conn, body: http.MaxBytesReader(w, r.Body, limit)}
-	r.Body = io.NopCloser(bufio.NewReaderSize(source, readBuffer))
+	body := &bodyReader{conn: conn, body: http.MaxBytesReader(w, r.Body, limit)}
+	r.Body = io.NopCloser(bufio.NewReaderSize(endless(body), readBuffer))
 	form, err := r.MultipartReader()
 	switch {
 	case err != nil:
@@ -147,7 +147,7 @@ func nextFile(form *multipart.Reader, fields *int) (file upload.File, more bool,
 	for ; *fields <= maxFields; *fields++ {
 		// Not NextPart, which would decode quoted-printable and nothing else.
 		part, err := form.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // wrapped, it tells of a body cut short
+		if errors.Is(err, io.EOF) {
 			return upload.File{}, false, nil
 		}
 		if err != nil {
@@ -204,6 +204,19 @@ func malformed(err error) error {
 	}
 	return fail(http.StatusBadRequest, err)
 }
+
+// endless follows a body with an error instead of its end. A form ends by its
+// closing boundary, but multipart also takes the end of the body for it when
+// that comes where a part's header should be, so a form that was cut there
+// would pass for whole. The line break is for clients that leave it out after
+// the closing boundary, as they may.
+func endless(body io.Reader) io.Reader {
+	return io.MultiReader(body, strings.NewReader("\r\n"), cutShort{})
+}
+
+type cutShort struct{}
+
+func (cutShort) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // bodyReader is a request's body that gives up when nothing comes for a while,
 // and says of each error which answer it deserves.

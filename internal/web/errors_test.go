@@ -1,0 +1,168 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"homepage/internal/home"
+	"homepage/internal/upload"
+	"homepage/internal/web"
+)
+
+var errSecret = errors.New("/srv/secret: input/output error")
+
+// failures make the site answer with each error that it has, but for 408,
+// which takes a stalled connection.
+var failures = []struct {
+	status  int
+	change  func(*web.Deps)
+	request func(t *testing.T, s *site, accept string) answer
+	logged  bool // the cause is in the log
+}{
+	{http.StatusBadRequest, func(*web.Deps) {}, postBody("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf", "multipart/form-data; boundary=b"), true},
+	{http.StatusForbidden, func(*web.Deps) {}, func(t *testing.T, s *site, accept string) answer {
+		t.Helper()
+		return do(t, visitor(t), http.MethodPost, s.url+"/upload", nil, "Origin", "https://evil.example", "Accept", accept)
+	}, true},
+	{http.StatusNotFound, func(*web.Deps) {}, func(t *testing.T, s *site, accept string) answer {
+		t.Helper()
+		return get(t, s, "/nothing", "Accept", accept)
+	}, false},
+	{http.StatusMethodNotAllowed, func(*web.Deps) {}, func(t *testing.T, s *site, accept string) answer {
+		t.Helper()
+		return do(t, visitor(t), http.MethodDelete, s.url+"/upload", nil, "Accept", accept)
+	}, false},
+	{http.StatusRequestEntityTooLarge, func(d *web.Deps) { d.Limits.Bytes = 1 }, postBody(strings.Repeat("x", 2<<20), "multipart/form-data; boundary=b"), true},
+	{http.StatusUnsupportedMediaType, func(*web.Deps) {}, postBody("file=a", "application/x-www-form-urlencoded"), true},
+	{http.StatusInternalServerError, receive(fmt.Errorf("upload: %w", errSecret)), postFile, true},
+	{http.StatusServiceUnavailable, func(d *web.Deps) { d.Ready = func() bool { return false } }, postFile, true},
+	{http.StatusInsufficientStorage, receive(fmt.Errorf("%w: %w", upload.ErrNoSpace, errSecret)), postFile, true},
+}
+
+func postBody(body, contentType string) func(*testing.T, *site, string) answer {
+	return func(t *testing.T, s *site, accept string) answer {
+		t.Helper()
+		return do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(body), "Content-Type", contentType, "Accept", accept)
+	}
+}
+
+func postFile(t *testing.T, s *site, accept string) answer {
+	t.Helper()
+	body, contentType := form(t, file{"a.txt", "content"})
+	return do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", accept)
+}
+
+func TestGoldenErrorPages(t *testing.T) {
+	for _, test := range failures {
+		t.Run(http.StatusText(test.status), func(t *testing.T) {
+			s := newSite(t, test.change)
+			got := test.request(t, s, "text/html")
+			if got.status != test.status {
+				t.Fatalf("status %d, want %d", got.status, test.status)
+			}
+			checkGolden(t, fmt.Sprintf("error-%d", test.status), got)
+
+			lines := s.log.lines(t, "request failed")
+			if (len(lines) == 1) != test.logged || len(lines) > 1 {
+				t.Fatalf("log lines %v, want the failure once: %v", lines, test.logged)
+			}
+			if test.logged && lines[0]["request"] != got.header.Get("X-Request-Id") {
+				t.Errorf("log line %v names another request", lines[0])
+			}
+		})
+	}
+}
+
+func TestProblems(t *testing.T) {
+	for _, test := range failures {
+		t.Run(http.StatusText(test.status), func(t *testing.T) {
+			got := test.request(t, newSite(t, test.change), "application/json")
+			checkProblem(t, got, test.status)
+		})
+	}
+}
+
+// checkProblem checks for a problem of RFC 9457 and returns its detail.
+func checkProblem(t *testing.T, got answer, status int) string {
+	t.Helper()
+	var problem struct {
+		Type, Title, Detail, Request string
+		Status                       int
+	}
+	if err := json.Unmarshal([]byte(got.body), &problem); err != nil {
+		t.Fatalf("%q: %v", got.body, err)
+	}
+	if got.status != status || problem.Status != status || problem.Title != http.StatusText(status) || problem.Type != "about:blank" || problem.Detail == "" || problem.Request != got.header.Get("X-Request-Id") {
+		t.Errorf("%d %s, want a problem of status %d", got.status, got.body, status)
+	}
+	if got := got.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	return problem.Detail
+}
+
+// The cause is for the log alone.
+func TestNoCauseReachesTheVisitor(t *testing.T) {
+	s := newSite(t, receive(errSecret))
+	for _, accept := range []string{"text/html", "application/json"} {
+		if got := postFile(t, s, accept); strings.Contains(got.body, "secret") {
+			t.Errorf("the answer shows the cause:\n%s", got.body)
+		}
+	}
+	if lines := s.log.lines(t, "request failed"); len(lines) != 2 || lines[0]["err"] != errSecret.Error() || lines[0]["level"] != "ERROR" {
+		t.Errorf("log lines %v, want the cause in each of two", lines)
+	}
+}
+
+func TestHeadersThatGoWithAStatus(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) { d.Ready = func() bool { return false } })
+	if got := postFile(t, s, "").header.Get("Retry-After"); got != "5" {
+		t.Errorf("503 with Retry-After %q", got)
+	}
+	for path, want := range map[string]string{"/": "GET, HEAD", "/upload": "GET, POST, HEAD", "/certificate": "GET, HEAD", "/static/x": "GET, HEAD"} {
+		if got := do(t, visitor(t), http.MethodPut, s.url+path, nil); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != want {
+			t.Errorf("PUT %s: %d with Allow %q, want 405 with %q", path, got.status, got.header.Get("Allow"), want)
+		}
+	}
+}
+
+func TestAPanicBecomesTheErrorPage(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) []home.Section { panic("the cat sat on the keyboard") }
+	})
+	got := get(t, s, "/", "Accept-Encoding", "gzip")
+	if got.status != http.StatusInternalServerError {
+		t.Errorf("status %d, want 500", got.status)
+	}
+	if want := "Something went wrong on our side."; !strings.Contains(got.body, want) {
+		t.Errorf("the page does not say %q:\n%s", want, got.body)
+	}
+	lines := s.log.lines(t, "request failed")
+	if len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0]["err"]), "the cat sat on the keyboard\ngoroutine") {
+		t.Errorf("log lines %v, want the panic with its stack, once", lines)
+	}
+}
+
+// Half a certificate must not look whole: the transfer is aborted.
+func TestAPanicAfterTheFirstByteAbortsTheTransfer(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) {
+		d.Now = func() time.Time { panic("the clock stopped") }
+	})
+	response, err := visitor(t).Get(s.url + "/certificate")
+	if err == nil {
+		response.Body.Close()
+		t.Errorf("the visitor got an answer, status %d", response.StatusCode)
+	}
+	if lines := s.log.lines(t, "answer aborted"); len(lines) != 1 {
+		t.Errorf("log lines %v, want one with the panic", lines)
+	}
+	if lines := s.log.lines(t, "request"); len(lines) != 1 || lines[0]["aborted"] != true {
+		t.Errorf("access lines %v, want one that says it was aborted", lines)
+	}
+}

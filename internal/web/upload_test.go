@@ -1,0 +1,387 @@
+package web_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"homepage/internal/web"
+)
+
+// file is one file of a form.
+type file struct{ name, content string }
+
+// form encodes files as a browser does.
+func form(t *testing.T, files ...file) (body *bytes.Buffer, contentType string) {
+	t.Helper()
+	body = new(bytes.Buffer)
+	writer := multipart.NewWriter(body)
+	for _, f := range files {
+		part, err := writer.CreateFormFile("file", f.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(part, f.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return body, writer.FormDataContentType()
+}
+
+// names lists the upload folder, with what is hidden.
+func names(t *testing.T, s *site) []string {
+	t.Helper()
+	entries, err := os.ReadDir(s.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make([]string, len(entries))
+	for i, entry := range entries {
+		found[i] = entry.Name()
+	}
+	return found
+}
+
+// stored maps the names in the upload folder to what the files hold.
+func stored(t *testing.T, s *site) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, name := range names(t, s) {
+		content, err := os.ReadFile(filepath.Join(s.folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = string(content)
+	}
+	return found
+}
+
+// After the form, the homepage says once what was stored, and to nobody else.
+func TestUploadThenNotice(t *testing.T) {
+	s := newSite(t)
+	ann, bob := visitor(t), visitor(t)
+	body, contentType := form(t, file{"notes.txt", "three books"}, file{`C:\x\notes.txt`, "four"})
+	got := do(t, ann, http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
+	if got.status != http.StatusSeeOther || got.header.Get("Location") != "/" {
+		t.Fatalf("status %d to %q, want 303 to /", got.status, got.header.Get("Location"))
+	}
+	if diff := cmp.Diff(map[string]string{"notes.txt": "three books", "notes-1.txt": "four"}, stored(t, s)); diff != "" {
+		t.Error(diff)
+	}
+
+	const thanks = "files are safely stored"
+	if strings.Contains(do(t, bob, http.MethodGet, s.url+"/", nil).body, thanks) {
+		t.Error("another visitor sees the notice")
+	}
+	do(t, ann, http.MethodHead, s.url+"/", nil) // shows nothing, so it takes nothing
+	first := do(t, ann, http.MethodGet, s.url+"/", nil)
+	checkGolden(t, "home-after-upload", first)
+	if got := first.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("the page with the notice has Cache-Control %q", got)
+	}
+	if strings.Contains(do(t, ann, http.MethodGet, s.url+"/", nil).body, thanks) {
+		t.Error("the notice is shown twice")
+	}
+}
+
+func TestANoticeIsForgottenInTime(t *testing.T) {
+	now := noon
+	s := newSite(t, func(d *web.Deps) { d.Now = func() time.Time { return now } })
+	body, contentType := form(t, file{"a.txt", "a"})
+	got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
+	cookie, _, _ := strings.Cut(got.header.Get("Set-Cookie"), ";")
+	now = now.Add(time.Minute + time.Second)
+	if strings.Contains(get(t, s, "/", "Cookie", cookie).body, "safely stored") {
+		t.Error("the notice is shown after a minute")
+	}
+}
+
+func TestUploadForJSON(t *testing.T) {
+	s := newSite(t)
+	body, contentType := form(t, file{"../a.txt", "abc"})
+	got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json")
+	const want = `{"files":[{"name":"a.txt","original":"../a.txt","bytes":3,"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]}` + "\n"
+	if got.status != http.StatusCreated || got.body != want || got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %s %s, want 201 with\n%s", got.status, got.header.Get("Content-Type"), got.body, want)
+	}
+}
+
+// rawForm joins parts, each a header and a body, to a form with boundary b.
+func rawForm(parts ...string) string {
+	return "--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
+}
+
+func filePart(headers string) string {
+	return "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n" + headers + "\r\ncontent"
+}
+
+func TestMistakesInTheForm(t *testing.T) {
+	const good = "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\ncontent"
+	for _, test := range []struct {
+		name, body, want, golden string
+	}{
+		{"no parts", "--b--\r\n", "This field is required.", "upload-required"},
+		{"a file input left alone", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n"), "This field is required.", "upload-required"},
+		{"another field alone", rawForm("Content-Disposition: form-data; name=\"title\"\r\n\r\nx"), "This field is required.", "upload-required"},
+		{"a part of no form", rawForm("X-Nothing: 1\r\n\r\nx"), "This field is required.", "upload-required"},
+		{"an empty file", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "The submitted file is empty. <b>.txt", "upload-empty"},
+		{"an empty file after a good one", rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "The submitted file is empty. <b>.txt", "upload-empty"},
+		{"a text where a file should be", rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\na.txt"), "No file was submitted. Check the encoding type on the form.", "upload-no-file"},
+		{"too many files", rawForm(good, good, good, good), "Please choose at most 3 files.", "upload-too-many"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			post := func(accept string) answer {
+				return do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", "multipart/form-data; boundary=b", "Accept", accept)
+			}
+			got := post("text/html")
+			if got.status != http.StatusUnprocessableEntity {
+				t.Fatalf("status %d, want 422", got.status)
+			}
+			checkGolden(t, test.golden, got)
+			if got := checkProblem(t, post("application/json"), http.StatusUnprocessableEntity); got != test.want {
+				t.Errorf("detail %q, want %q", got, test.want)
+			}
+			if diff := cmp.Diff(map[string]string{}, stored(t, s)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What is broken rather than mistaken gets an error page and leaves nothing.
+func TestBrokenForms(t *testing.T) {
+	for _, test := range []struct {
+		name, body string
+		status     int
+	}{
+		{"no boundary at all", "hello", http.StatusBadRequest},
+		{"nothing", "", http.StatusBadRequest},
+		{"no closing boundary", "--b\r\n" + filePart("") + "\r\n--b\r\n", http.StatusBadRequest},
+		{"cut in a file", "--b\r\n" + filePart(""), http.StatusBadRequest},
+		{"cut in a header", "--b\r\nContent-Disp", http.StatusBadRequest},
+		{"a header that is none", rawForm("hello\r\n\r\nx"), http.StatusBadRequest},
+		{"too many fields", rawForm(append(strings.Split(strings.Repeat("Content-Disposition: form-data; name=\"x\"\r\n\r\nx|", 200), "|")[:200], filePart(""))...), http.StatusBadRequest},
+		{"cut after a boundary", "--b\r\n" + filePart("") + "\r\n--b", http.StatusBadRequest},
+		{"cut in the closing boundary", "--b\r\n" + filePart("") + "\r\n--b-", http.StatusBadRequest},
+		{"no line break after the closing boundary", strings.TrimSpace(rawForm(filePart(""))), http.StatusSeeOther},
+		{"more after the closing boundary", rawForm(filePart("")) + "epilogue\r\n--b\r\n", http.StatusSeeOther},
+		{"a transfer encoding", rawForm(filePart("Content-Transfer-Encoding: base64\r\n")), http.StatusUnsupportedMediaType},
+		{"a harmless transfer encoding", rawForm(filePart("Content-Transfer-Encoding: 8BIT\r\n")), http.StatusSeeOther},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", "multipart/form-data; boundary=b")
+			if got.status != test.status {
+				t.Errorf("status %d, want %d", got.status, test.status)
+			}
+			if files := stored(t, s); test.status != http.StatusSeeOther && len(files) > 0 {
+				t.Errorf("left behind: %v", files)
+			}
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	body, contentType := form(t, file{"a.bin", strings.Repeat("x", 3<<20)})
+	for name, body := range map[string]io.Reader{
+		"announced": bytes.NewReader(body.Bytes()),
+		"chunked":   struct{ io.Reader }{bytes.NewReader(body.Bytes())}, // hides the length from the client
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
+			if got.status != http.StatusRequestEntityTooLarge {
+				t.Errorf("status %d, want 413", got.status)
+			}
+			if diff := cmp.Diff(map[string]string{}, stored(t, s)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// dial connects to the site as a client that does what it likes.
+func dial(t *testing.T, s *site) net.Conn {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// statusLine reads the first line of an answer.
+func statusLine(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	line, err := textproto.NewConn(conn).ReadLine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// A client that writes its whole body before it reads, as browsers do, still
+// gets the page that says why it was refused.
+func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
+	s := newSite(t)
+	conn := dial(t, s)
+	const length = 64 << 20
+	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", length)
+	chunk := make([]byte, 1<<20)
+	for range length / len(chunk) {
+		if _, err := conn.Write(chunk); err != nil {
+			t.Fatalf("the connection was reset while sending: %v", err)
+		}
+	}
+	if got := statusLine(t, conn); !strings.Contains(got, " 413 ") {
+		t.Errorf("%q, want a 413", got)
+	}
+}
+
+// What headers alone condemn is refused before a byte of the body came.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	for name, test := range map[string]struct{ headers, want string }{
+		"another origin":  {"Content-Type: multipart/form-data; boundary=b\r\nOrigin: https://evil.example\r\nContent-Length: 9\r\n", " 403 "},
+		"another site":    {"Content-Type: multipart/form-data; boundary=b\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 9\r\n", " 403 "},
+		"no form":         {"Content-Type: text/plain\r\nContent-Length: 9\r\n", " 415 "},
+		"announced large": {"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999999\r\n", " 413 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, newSite(t))
+			fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\n%s\r\n", test.headers)
+			if got := statusLine(t, conn); !strings.Contains(got, test.want) {
+				t.Errorf("%q, want%s", got, test.want)
+			}
+		})
+	}
+}
+
+// startUpload sends the first part of a form and returns, with the connection,
+// when the site is storing it. finish is what is missing.
+func startUpload(t *testing.T, s *site) (conn net.Conn, finish string) {
+	t.Helper()
+	conn = dial(t, s)
+	whole := rawForm(filePart(""))
+	middle := strings.LastIndex(whole, "tent")
+	start, finish := whole[:middle], whole[middle:]
+	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(whole), start)
+	for len(names(t, s)) == 0 { // its draft is a hidden file
+		runtime.Gosched()
+	}
+	return conn, finish
+}
+
+// One upload too many is asked to come back, and the running ones go on.
+func TestTooManyUploadsAtOnce(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) { d.Limits.Concurrent = 1 })
+	conn, finish := startUpload(t, s)
+	got := postFile(t, s, "")
+	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+		t.Errorf("status %d with Retry-After %q, want 503", got.status, got.header.Get("Retry-After"))
+	}
+	fmt.Fprint(conn, finish)
+	if got := statusLine(t, conn); !strings.Contains(got, " 303 ") {
+		t.Errorf("the running upload ended with %q, want a 303", got)
+	}
+	if diff := cmp.Diff(map[string]string{"a.txt": "content"}, stored(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	if got := postFile(t, s, ""); got.status != http.StatusSeeOther {
+		t.Errorf("the next upload ended with %d, want 303", got.status)
+	}
+}
+
+// A client that goes away leaves nothing.
+func TestTheClientVanishes(t *testing.T) {
+	s := newSite(t)
+	conn, _ := startUpload(t, s)
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for len(names(t, s)) > 0 {
+		runtime.Gosched()
+	}
+	for len(s.log.lines(t, "request failed")) == 0 {
+		runtime.Gosched()
+	}
+	if line := s.log.lines(t, "request failed")[0]; line["status"] != 400.0 || line["level"] != "INFO" {
+		t.Errorf("log line %v, want a 400 that is the client's doing", line)
+	}
+}
+
+// An upload that stands still is given up, and one that gets on is not, on a
+// clock that only waiting moves.
+func TestAStalledUpload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		all, folder := deps(t, log)
+		handler, err := web.New(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: handler, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
+		listener := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+		go func() { _ = server.Serve(listener) }()
+		defer server.Close()
+
+		conn, far := net.Pipe()
+		defer conn.Close()
+		listener.conns <- far
+		fmt.Fprint(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999\r\n\r\n")
+		for _, line := range strings.SplitAfter("--b\r\n"+filePart(""), "\n") {
+			time.Sleep(25 * time.Second) // in all more than any deadline of the server's
+			fmt.Fprint(conn, line)
+		}
+		start := time.Now()
+		if got := statusLine(t, conn); !strings.Contains(got, " 408 ") {
+			t.Errorf("%q, want a 408", got)
+		}
+		if got := time.Since(start); got != 30*time.Second {
+			t.Errorf("given up after %v, want 30s", got)
+		}
+		if files := names(t, &site{folder: folder}); len(files) > 0 {
+			t.Errorf("left behind: %v", files)
+		}
+	})
+}
+
+// pipeListener accepts connections that never leave the process, so that
+// synctest sees them wait.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.IPAddr{} }

@@ -1,0 +1,486 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"homepage/internal/certificate"
+	"homepage/internal/home"
+	"homepage/internal/upload"
+	"homepage/internal/web"
+	"homepage/pdfs"
+	"homepage/static"
+	"homepage/templates"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	noon  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	promo = home.Section{Name: "promo", Content: home.Promo{Title: "An offer", Text: "Of great value.", URL: "/upload", Action: "Take it", Image: "/static/offer.svg"}}
+	recco = home.Section{Name: "recommendations", Content: home.Recommendations{
+		{Title: "A book", URL: "https://books.example/a", Reason: "You like books", Image: "https://books.example/a.png"},
+		{Title: "Another"},
+	}}
+	promoFailed = home.Section{Name: "promo", Err: errors.New("promo: GET http://promo.example: refused")}
+	reccoFailed = home.Section{Name: "recommendations", Err: errors.New("recommendations: GET http://recco.example: refused")}
+)
+
+// site is the site under test, its log, and the folder of its uploads.
+type site struct {
+	url    string
+	log    *logBuffer
+	folder string
+}
+
+// logBuffer holds JSON lines.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// lines returns the lines with the given message.
+func (b *logBuffer) lines(t *testing.T, message string) []map[string]any {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []map[string]any
+	for line := range strings.Lines(b.buf.String()) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("log line %q: %v", line, err)
+		}
+		if fields["msg"] == message {
+			found = append(found, fields)
+		}
+	}
+	return found
+}
+
+// sections gathers the given ones, in no time.
+func sections(all ...home.Section) func(context.Context) []home.Section {
+	return func(context.Context) []home.Section { return all }
+}
+
+// deps is a healthy site with the real templates, assets and upload folder.
+func deps(t *testing.T, log io.Writer) (web.Deps, string) {
+	t.Helper()
+	assets, err := web.NewAssets(static.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := certificate.New(pdfs.CertificateTemplate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	uploads, err := upload.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := uploads.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return web.Deps{
+		Templates:   templates.FS,
+		Assets:      assets,
+		Gather:      sections(promo, recco),
+		Certificate: template,
+		Receive:     uploads.Receive,
+		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4},
+		Now:         func() time.Time { return noon },
+		Ready:       func() bool { return true },
+		Log:         slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, folder
+}
+
+// newSite serves a healthy site that changes have been made to.
+func newSite(t *testing.T, changes ...func(*web.Deps)) *site {
+	t.Helper()
+	s := &site{log: &logBuffer{}}
+	all, folder := deps(t, s.log)
+	for _, change := range changes {
+		change(&all)
+	}
+	handler, err := web.New(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	s.url, s.folder = server.URL, folder
+	return s
+}
+
+// visitor is a browser without a screen: it keeps cookies and follows no
+// redirects.
+func visitor(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Jar: jar, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// answer is a response that has been read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func do(t *testing.T, client *http.Client, method, url string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(content)}
+}
+
+func get(t *testing.T, s *site, path string, headers ...string) answer {
+	t.Helper()
+	return do(t, visitor(t), http.MethodGet, s.url+path, nil, headers...)
+}
+
+var fingerprint = regexp.MustCompile(`\.[0-9a-f]{12}\.`)
+
+// checkGolden compares a page with the file of that name. The request's id
+// differs each time, an asset's fingerprint whenever the asset does.
+func checkGolden(t *testing.T, name string, got answer) {
+	t.Helper()
+	body := strings.ReplaceAll(got.body, got.header.Get("X-Request-Id"), "REQUEST-ID")
+	body = fingerprint.ReplaceAllString(body, ".FINGERPRINT.")
+	file := filepath.Join("testdata", "golden", name+".html")
+	if *update {
+		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), body); diff != "" {
+		t.Errorf("%s (-want +got; `make golden` takes it over):\n%s", file, diff)
+	}
+}
+
+func TestGoldenPages(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		path   string
+		gather func(context.Context) []home.Section
+	}{
+		{"home", "/", sections(promo, recco)},
+		{"home-without-promo", "/", sections(promoFailed, recco)},
+		{"home-without-recommendations", "/", sections(promo, reccoFailed)},
+		{"home-without-both", "/", sections(promoFailed, reccoFailed)},
+		{"home-of-empty-answers", "/", sections(home.Section{Name: "promo", Content: home.Promo{}}, home.Section{Name: "recommendations", Content: home.Recommendations{}})},
+		{"upload", "/upload", sections()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t, func(d *web.Deps) { d.Gather = test.gather })
+			got := get(t, s, test.path)
+			if got.status != http.StatusOK {
+				t.Errorf("status %d, want 200", got.status)
+			}
+			checkGolden(t, test.name, got)
+		})
+	}
+}
+
+// A section's failure is the operator's to know, with its URL, and the
+// visitor's not to.
+func TestAFailedSectionIsLogged(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) { d.Gather = sections(promoFailed, recco) })
+	got := get(t, s, "/")
+	if strings.Contains(got.body, "promo.example") || strings.Contains(got.body, "refused") {
+		t.Error("the page shows the error")
+	}
+	lines := s.log.lines(t, "section failed")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines, want 1", len(lines))
+	}
+	line := lines[0]
+	if line["err"] != promoFailed.Err.Error() || line["section"] != "promo" || line["level"] != "ERROR" || line["request"] != got.header.Get("X-Request-Id") {
+		t.Errorf("log line %v", line)
+	}
+}
+
+// What a service says is text, and its URLs lead to the web or nowhere.
+func TestServicesCantInject(t *testing.T) {
+	const script = `<script>alert("promo")</script>`
+	for _, u := range []string{"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "\x01javascript:x", "java\nscript:x", "file:///etc/passwd"} {
+		s := newSite(t, func(d *web.Deps) {
+			d.Gather = sections(
+				home.Section{Content: home.Promo{Title: script, Text: script, URL: u, Action: script, Image: u}},
+				home.Section{Content: home.Recommendations{{Title: script, URL: u, Reason: script, Image: u}}},
+			)
+		})
+		body := get(t, s, "/").body
+		if strings.Contains(body, script) {
+			t.Errorf("%q: a script got into the page", u)
+		}
+		if n := strings.Count(body, "<a ") + strings.Count(body, "<img "); n != 8 {
+			t.Errorf("%q: %d links and pictures, want the 8 of the page's own:\n%s", u, n, body)
+		}
+	}
+}
+
+func TestHead(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) []home.Section { panic("HEAD called the services") }
+	})
+	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
+		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
+		if got.status != http.StatusOK || got.body != "" {
+			t.Errorf("HEAD %s: status %d and %q", path, got.status, got.body)
+		}
+		if path == "/" {
+			continue
+		}
+		if want := get(t, s, path).header.Get("Content-Length"); got.header.Get("Content-Length") != want {
+			t.Errorf("HEAD %s: Content-Length %q, GET says %q", path, got.header.Get("Content-Length"), want)
+		}
+	}
+}
+
+func TestCertificate(t *testing.T) {
+	got := get(t, newSite(t), "/certificate", "Accept-Encoding", "gzip", "Range", "bytes=0-99")
+	want := strings.Replace(string(pdfs.CertificateTemplate), "%timestamp%"+strings.Repeat(" ", 21), "2026-11-23T12:00:00.000000+00:00", 1)
+	if got.body != want {
+		t.Error("not the template with the stamp in its slot")
+	}
+	for name, want := range map[string]string{
+		"Content-Type":        "application/pdf",
+		"Content-Disposition": `attachment; filename="certificate.pdf"`,
+		"Cache-Control":       "no-store",
+		"Accept-Ranges":       "none",
+		"Content-Encoding":    "",
+	} {
+		if got := got.header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// Whatever is answered, and whoever answers it, a browser is told what it may do.
+func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
+	s := newSite(t)
+	for _, request := range [][]string{
+		{"GET", "/"},
+		{"GET", "/certificate"},
+		{"GET", "/upload"},
+		{"GET", "/healthz"},
+		{"GET", "/nothing"},
+		{"DELETE", "/upload"},
+		{"POST", "/upload"},
+		{"POST", "/upload", "Sec-Fetch-Site", "cross-site"},
+		{"GET", assetURL(t, "style.css")},
+		{"GET", "/static/"},
+	} {
+		got := do(t, visitor(t), request[0], s.url+request[1], nil, request[2:]...)
+		policy := got.header.Get("Content-Security-Policy")
+		for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+			if !strings.Contains(policy, part) {
+				t.Errorf("%v: policy %q lacks %q", request, policy, part)
+			}
+		}
+		if strings.Contains(policy, "unsafe") {
+			t.Errorf("%v: policy %q is unsafe", request, policy)
+		}
+		for name, want := range map[string]string{
+			"X-Content-Type-Options":     "nosniff",
+			"Referrer-Policy":            "strict-origin-when-cross-origin",
+			"Cross-Origin-Opener-Policy": "same-origin",
+			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
+		} {
+			if got := got.header.Get(name); got != want {
+				t.Errorf("%v: %s %q, want %q", request, name, got, want)
+			}
+		}
+		if got.header.Get("X-Request-Id") == "" {
+			t.Errorf("%v: no request id", request)
+		}
+	}
+}
+
+func assetURL(t *testing.T, name string) string {
+	t.Helper()
+	assets, err := web.NewAssets(static.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := assets.URL(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestAssets(t *testing.T) {
+	s := newSite(t)
+	style := assetURL(t, "style.css")
+	got := get(t, s, style)
+	want, err := fs.ReadFile(static.FS, "style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.status != http.StatusOK || got.body != string(want) {
+		t.Errorf("status %d and %d bytes, want the %d of style.css", got.status, len(got.body), len(want))
+	}
+	if got := got.header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+		t.Errorf("Cache-Control %q", got)
+	}
+	if got := got.header.Get("Content-Type"); got != "text/css; charset=utf-8" {
+		t.Errorf("Content-Type %q", got)
+	}
+	for _, path := range []string{"/static", "/static/", "/static/pictures", "/static/pictures/", "/static/style.css", "/static/fs.go", strings.Replace(style, ".", ".0", 1), "/static/../go.mod"} {
+		if got := get(t, s, path); got.status != http.StatusNotFound {
+			t.Errorf("%s: status %d, want 404", path, got.status)
+		}
+	}
+}
+
+func TestCompression(t *testing.T) {
+	s := newSite(t)
+	for path, want := range map[string]string{"/": "gzip", "/upload": "gzip", assetURL(t, "style.css"): "gzip", assetURL(t, "pictures/challenge.svg"): "gzip", "/certificate": ""} {
+		if got := get(t, s, path, "Accept-Encoding", "gzip").header.Get("Content-Encoding"); got != want {
+			t.Errorf("%s: Content-Encoding %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestProbes(t *testing.T) {
+	ready := true
+	s := newSite(t, func(d *web.Deps) { d.Ready = func() bool { return ready } })
+	for _, test := range []struct {
+		path   string
+		ready  bool
+		status int
+		body   string
+	}{
+		{"/healthz", true, 200, "alive\n"},
+		{"/readyz", true, 200, "ready\n"},
+		{"/healthz", false, 200, "alive\n"},
+		{"/readyz", false, 503, "draining\n"},
+	} {
+		ready = test.ready
+		if got := get(t, s, test.path); got.status != test.status || got.body != test.body {
+			t.Errorf("%s with ready %v: %d %q, want %d %q", test.path, test.ready, got.status, got.body, test.status, test.body)
+		}
+	}
+}
+
+func TestOneAccessLineARequest(t *testing.T) {
+	s := newSite(t)
+	got := get(t, s, "/nothing?secret=1", "X-Request-Id", "forged")
+	lines := s.log.lines(t, "request")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines, want 1", len(lines))
+	}
+	line := lines[0]
+	id := got.header.Get("X-Request-Id")
+	if line["method"] != "GET" || line["path"] != "/nothing" || line["status"] != 404.0 || line["bytes"] != float64(len(got.body)) || line["request"] != id || line["aborted"] != false {
+		t.Errorf("log line %v for request %s", line, id)
+	}
+	if id == "forged" {
+		t.Error("the visitor named the request")
+	}
+}
+
+// A mistake in a template is found when the program starts.
+func TestNewRefusesABrokenTemplate(t *testing.T) {
+	for name, broken := range map[string]string{
+		"a field that is not there":               `{{define "main"}}{{.Data.Nope}}{{end}}`,
+		"a field that is not there in a with":     `{{define "main"}}{{with .Data.Promo}}{{.Nope}}{{end}}{{end}}`,
+		"a field that is not there, after a fail": `{{define "main"}}{{with .Data.Promo}}{{else}}{{.Data.Nope}}{{end}}{{end}}`,
+		"an asset that is not there":              `{{define "main"}}{{asset "nope.css"}}{{end}}`,
+		"half a tag":                              `{{define "main"}}<a href="{{end}}`,
+		"no template":                             `{{define "main"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := deps(t, io.Discard)
+			files := fstest.MapFS{}
+			for _, file := range []string{"base.html", "home.html", "upload.html", "error.html"} {
+				content, err := fs.ReadFile(templates.FS, file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				files[file] = &fstest.MapFile{Data: content}
+			}
+			files["home.html"].Data = []byte(broken)
+			all.Templates = files
+			if _, err := web.New(all); err == nil || !strings.Contains(err.Error(), "home.html") {
+				t.Errorf("error %v, want one that names home.html", err)
+			}
+		})
+	}
+}
+
+// receive makes every upload end with err, after its body is read.
+func receive(err error) func(*web.Deps) {
+	return func(d *web.Deps) {
+		d.Receive = func(files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+			for file, broken := range files {
+				if broken != nil {
+					return nil, broken
+				}
+				if _, broken := io.Copy(io.Discard, file.Body); broken != nil {
+					return nil, broken
+				}
+			}
+			return nil, err
+		}
+	}
+}
