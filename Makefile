@@ -34,7 +34,10 @@ bench: ## run the benchmarks
 	go test -run='^$$' -bench=. -benchmem ./...
 
 golden: ## write the expected pages anew, to be read in the diff
-	go test ./internal/web ./cmd/homepage -run 'Golden' -update
+	go test ./internal/web -update
+
+audit: setup ## let Lighthouse and axe judge the pages (needs npm)
+	go test -tags audit -run Audit -count=1 -v ./cmd/homepage
 
 # What the tests need: a C compiler for the race detector, a browser, and two
 # readers of PDF. Each is a command and the package of Debian that has it.

@@ -14,7 +14,7 @@ const progressLine = document.getElementById("progress-line");
 
 function showError(message) {
   error.textContent = message;
-  input.toggleAttribute("aria-invalid", message !== "");
+  input.setAttribute("aria-invalid", String(message !== ""));
   input.setAttribute("aria-describedby", message ? "file-error file-hint" : "file-hint");
 }
 
@@ -27,7 +27,7 @@ function check() {
   if (files.length > most) {
     message = `Please choose at most ${most} files.`;
   } else if (empty) {
-    message = `The submitted file is empty. ${empty.name}`;
+    message = `${empty.name}: The submitted file is empty.`;
   } else if (files.reduce((sum, file) => sum + file.size, 0) > Number(form.dataset.maxBytes)) {
     message = "That is more than we can take at once. Please choose fewer or smaller files.";
   }

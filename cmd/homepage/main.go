@@ -15,20 +15,18 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stopAtOnceOnNextSignal)
-	status := exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr)
-	stop()
-	os.Exit(status)
-}
-
-// stopAtOnceOnNextSignal waits for whoever won't wait for the drain. What is
-// under way is lost, as they ask; nothing that was acknowledged is.
-func stopAtOnceOnNextSignal() {
-	signals := make(chan os.Signal, 1)
+	ctx, drain := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	<-signals
-	os.Exit(0)
+	go func() {
+		<-signals
+		drain()
+		<-signals
+		// Whoever sends a second signal won't wait for the drain. What is
+		// under way is lost, as they ask; nothing that was acknowledged is.
+		os.Exit(0)
+	}()
+	os.Exit(exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
 }
 
 // run is the program: it serves until ctx is done, and then drains.

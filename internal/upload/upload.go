@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrNoSpace says that the disk or the quota is full.
@@ -49,12 +50,17 @@ type Store struct {
 // CleanName never returns a name with a leading dot, so that none can clash.
 const draftPrefix = ".part-"
 
+// draftLife is how long a draft may lie unchanged before it is taken for one
+// that a killed program left. A younger one may belong to a program that still
+// drains while this one starts.
+const draftLife = 24 * time.Hour
+
 // bufferSize of writes: multipart hands out 4 KiB at a time, which would cost
 // a system call each.
 const bufferSize = 256 << 10
 
 // Open opens the folder of uploads. It makes the folder if it is missing,
-// removes the drafts that a killed program left, and tries the file system, so
+// removes the drafts that a killed program left a day ago, and tries the file system, so
 // that a folder that can't hold uploads is found now.
 func Open(folder string) (*Store, error) {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
@@ -80,11 +86,18 @@ func (s *Store) sweep() error {
 		return err
 	}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), draftPrefix) {
-			err = errors.Join(err, s.root.Remove(entry.Name()))
+		if !strings.HasPrefix(entry.Name(), draftPrefix) {
+			continue
+		}
+		info, err := entry.Info()
+		if err == nil && time.Since(info.ModTime()) > draftLife {
+			err = s.root.Remove(entry.Name())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // its own program was quicker
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // try does to an empty file all that Receive does to an upload.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -160,13 +161,12 @@ func TestOneNameForManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestOpenMakesAndSweepsTheFolder(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "a", "b")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{".part-left-by-a-kill", "kept.txt", ".gitkeep"} {
-		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+func TestOpenSweepsTheFolder(t *testing.T) {
+	folder := t.TempDir()
+	longAgo := time.Now().Add(-25 * time.Hour)
+	for name, modified := range map[string]time.Time{".part-of-another-program": time.Now(), ".part-left-by-a-kill": longAgo, "kept.txt": longAgo, ".gitkeep": longAgo} {
+		file := filepath.Join(folder, name)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, modified, modified)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,7 +179,22 @@ func TestOpenMakesAndSweepsTheFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(map[string]string{"kept.txt": "", ".gitkeep": ""}, contents(t, folder)); diff != "" {
+	if diff := cmp.Diff(map[string]string{".part-of-another-program": "", "kept.txt": "", ".gitkeep": ""}, contents(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOpenMakesTheFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a", "b")
+	store, err := upload.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.Receive(sequence(nil, text("a.txt", "one"))); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -56,7 +56,7 @@ func withRequestID(next http.Handler) http.Handler {
 
 // logFor returns a logger whose lines name the request.
 func (s *server) logFor(r *http.Request) *slog.Logger {
-	return s.log.With("request", requestID(r))
+	return s.Log.With("request", requestID(r))
 }
 
 func requestID(r *http.Request) string {

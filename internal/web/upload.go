@@ -40,7 +40,12 @@ type formError struct {
 	File    string // the name of the file that it is about; may be empty
 }
 
-func (e *formError) Error() string { return e.Message }
+func (e *formError) Error() string {
+	if e.File == "" {
+		return e.Message
+	}
+	return e.File + ": " + e.Message
+}
 
 func (s *server) showUploadForm(w http.ResponseWriter, r *http.Request) error {
 	return s.uploadPage.write(w, r, http.StatusOK, uploadView{Limits: s.Limits})
@@ -91,7 +96,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 // showMistake answers with the form again, or with the problem alone.
 func (s *server) showMistake(w http.ResponseWriter, r *http.Request, mistake *formError) error {
 	if wantsJSON(r) {
-		return &statusError{status: http.StatusUnprocessableEntity, detail: strings.TrimSpace(mistake.Message + " " + mistake.File)}
+		return &statusError{status: http.StatusUnprocessableEntity, detail: mistake.Error()}
 	}
 	return s.uploadPage.write(w, r, http.StatusUnprocessableEntity, uploadView{mistake, s.Limits})
 }

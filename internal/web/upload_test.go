@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -140,8 +141,8 @@ func TestMistakesInTheForm(t *testing.T) {
 		{"a file input left alone", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n"), "This field is required.", "upload-required"},
 		{"another field alone", rawForm("Content-Disposition: form-data; name=\"title\"\r\n\r\nx"), "This field is required.", "upload-required"},
 		{"a part of no form", rawForm("X-Nothing: 1\r\n\r\nx"), "This field is required.", "upload-required"},
-		{"an empty file", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "The submitted file is empty. <b>.txt", "upload-empty"},
-		{"an empty file after a good one", rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "The submitted file is empty. <b>.txt", "upload-empty"},
+		{"an empty file", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
+		{"an empty file after a good one", rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
 		{"a text where a file should be", rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\na.txt"), "No file was submitted. Check the encoding type on the form.", "upload-no-file"},
 		{"too many files", rawForm(good, good, good, good), "Please choose at most 3 files.", "upload-too-many"},
 	} {
@@ -351,9 +352,18 @@ func TestAStalledUpload(t *testing.T) {
 			fmt.Fprint(conn, line)
 		}
 		start := time.Now()
-		if got := statusLine(t, conn); !strings.Contains(got, " 408 ") {
-			t.Errorf("%q, want a 408", got)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusRequestTimeout {
+			t.Errorf("status %d, want 408", response.StatusCode)
+		}
+		checkGolden(t, "error-408", answer{response.StatusCode, response.Header, string(body)})
 		if got := time.Since(start); got != 30*time.Second {
 			t.Errorf("given up after %v, want 30s", got)
 		}

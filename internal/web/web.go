@@ -46,7 +46,6 @@ type Limits struct {
 // server is the site with its pages parsed.
 type server struct {
 	Deps
-	log     *slog.Logger
 	notices *notices
 	uploads *semaphore.Weighted
 
@@ -68,7 +67,6 @@ const (
 func New(deps Deps) (http.Handler, error) {
 	s := &server{
 		Deps:    deps,
-		log:     deps.Log,
 		notices: newNotices(deps.Now),
 		uploads: semaphore.NewWeighted(deps.Limits.Concurrent),
 	}

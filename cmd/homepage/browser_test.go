@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// openBrowser starts a real Chromium with a profile of its own.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"),
+		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses root
+	}
+	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	browser, cancelBrowser := chromedp.NewContext(allocator)
+	if err := chromedp.Do(browser); err != nil { // starts it
+		t.Fatal(err)
+	}
+	tab, cancelTab := context.WithTimeout(browser, time.Minute)
+	t.Cleanup(func() {
+		cancelTab()
+		if err := chromedp.Cancel(browser); err != nil {
+			t.Error(err)
+		}
+		cancelBrowser()
+		cancelAllocator()
+	})
+	return tab
+}
+
+// drive carries out actions in the browser.
+func drive(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(tab, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read carries out an action that returns something.
+func read[T any](t *testing.T, tab context.Context, action chromedp.Action[T]) T {
+	t.Helper()
+	got, err := chromedp.Run(tab, action)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// text returns the visible text of the first element that matches.
+func text(t *testing.T, tab context.Context, selector chromedp.CSS) string {
+	t.Helper()
+	return read(t, tab, chromedp.Text(selector))
+}
+
+// evaluate returns what an expression gives in the page.
+func evaluate[T any](t *testing.T, tab context.Context, expression string) T {
+	t.Helper()
+	return read(t, tab, chromedp.Evaluate[T](expression))
+}
+
+// setScript lets pages run JavaScript, or not.
+func setScript(t *testing.T, tab context.Context, on bool) {
+	t.Helper()
+	if _, err := chromedp.Call(tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes a file for an upload.
+func write(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func checkStored(t *testing.T, p *program, name string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(p.folder, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s holds %d bytes that are not the %d sent", name, len(got), len(want))
+	}
+}
+
+func TestBrowseTheHomepage(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	var mu sync.Mutex
+	var complaints []string
+	if err := chromedp.Listen(tab, func(event any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := event.(type) {
+		case *log.EventEntryAdded: // of what the content security policy kept out, too
+			complaints = append(complaints, e.Entry.Text)
+		case *runtime.EventExceptionThrown:
+			complaints = append(complaints, e.ExceptionDetails.Text)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{360, 1280, 2560} {
+		drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(p.url))
+		if got := text(t, tab, "#promo-title"); got != "The Winter Reading Challenge" {
+			t.Errorf("the offer is %q", got)
+		}
+		if got := evaluate[int](t, tab, `document.querySelectorAll(".book").length`); got != 6 {
+			t.Errorf("%d recommendations, want 6", got)
+		}
+		if got := evaluate[int](t, tab, `[...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length`); got != 0 {
+			t.Errorf("%d pictures are broken", got)
+		}
+		for _, path := range []string{"/", "/upload", "/nothing"} {
+			drive(t, tab, chromedp.Navigate(p.url+path))
+			if got := evaluate[int64](t, tab, "document.documentElement.scrollWidth"); got > width {
+				t.Errorf("%s is %d wide in a window of %d", path, got, width)
+			}
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, complaint := range complaints {
+		if !strings.Contains(complaint, "404 (Not Found)") {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	}
+}
+
+func TestDownloadTheCertificate(t *testing.T) {
+	p, tab, folder := start(t, nil), openBrowser(t), t.TempDir()
+	if _, err := chromedp.CallBrowser(tab, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder, EventsEnabled: new(true),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	downloads := chromedp.BrowserEvents(tab, browser.DownloadProgress)
+	drive(t, tab, chromedp.Navigate(p.url), chromedp.Click(chromedp.CSS(`.card a[href="/certificate"]`)))
+	for download, err := range downloads {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if download.State != browser.DownloadProgressStateInProgress {
+			if download.State != browser.DownloadProgressStateCompleted {
+				t.Fatalf("the download was %s", download.State)
+			}
+			break
+		}
+	}
+	checkCertificate(t, filepath.Join(folder, "certificate.pdf"))
+}
+
+func TestUploadByTheForm(t *testing.T) {
+	for _, script := range []bool{true, false} {
+		t.Run(fmt.Sprintf("JavaScript %v", script), func(t *testing.T) {
+			p, tab := start(t, nil), openBrowser(t)
+			content := bytes.Repeat([]byte("a book a week\n"), 10_000)
+			setScript(t, tab, script)
+			drive(t, tab,
+				chromedp.Navigate(p.url+"/upload"),
+				chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "list.txt", content), write(t, "list.txt", []byte("two"))}),
+				chromedp.Click(chromedp.CSS("#upload button")),
+				chromedp.WaitVisible(chromedp.CSS(".notice")))
+			notice := text(t, tab, ".notice")
+			for _, want := range []string{"your 2 files are safely stored", "list.txt 136.7 KiB", "list-1.txt 3 bytes"} {
+				if !strings.Contains(notice, want) {
+					t.Errorf("the notice %q does not say %q", notice, want)
+				}
+			}
+			checkStored(t, p, "list.txt", content)
+			checkStored(t, p, "list-1.txt", []byte("two"))
+			drive(t, tab, chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS(".hero")), chromedp.WaitNotPresent(chromedp.CSS(".notice")))
+		})
+	}
+}
+
+// A mistake is said at the field, to eyes and to screen readers, whoever found it.
+func TestAMistakeInTheForm(t *testing.T) {
+	for _, script := range []bool{true, false} {
+		t.Run(fmt.Sprintf("JavaScript %v", script), func(t *testing.T) {
+			p, tab := start(t, nil), openBrowser(t)
+			setScript(t, tab, script)
+			drive(t, tab,
+				chromedp.Navigate(p.url+"/upload"),
+				chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "empty.txt", nil)}),
+				chromedp.Click(chromedp.CSS("#upload button")),
+				chromedp.WaitVisible(chromedp.CSS("#file-error")))
+			if got, want := text(t, tab, "#file-error"), "empty.txt: The submitted file is empty."; got != want {
+				t.Errorf("the error says %q, want %q", got, want)
+			}
+			field := read(t, tab, chromedp.Attributes(chromedp.CSS("#file")))
+			if !strings.Contains(field["aria-describedby"], "file-error") || field["aria-invalid"] != "true" {
+				t.Errorf("the field's attributes are %v", field)
+			}
+		})
+	}
+}
+
+// The bar is seen to move while the upload is held back half-way.
+func TestProgressIsShown(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB, more than all buffers on the way
+	u, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	goOn := make(chan struct{})
+	proxy := httputil.NewSingleHostReverseProxy(u)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			<-goOn
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	drive(t, tab,
+		chromedp.Navigate(slow.URL+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", content)}),
+		chromedp.Click(chromedp.CSS("#upload button")),
+		chromedp.WaitVisible(chromedp.CSS("#progress")),
+	)
+	read(t, tab, chromedp.Poll[bool](`document.getElementById("progress").value > 0`))
+	if got := evaluate[int](t, tab, `document.getElementById("progress").value`); got <= 0 || got >= 100 {
+		t.Errorf("the bar stands at %d while the upload is held back", got)
+	}
+	if !evaluate[bool](t, tab, `document.querySelector("#upload button").disabled`) {
+		t.Error("the form can be sent twice")
+	}
+	close(goOn)
+	drive(t, tab, chromedp.WaitVisible(chromedp.CSS(".notice")))
+	checkStored(t, p, "big.bin", content)
+}
+
+// Files can be dropped on the form.
+func TestDragAndDrop(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	drive(t, tab,
+		chromedp.Navigate(p.url+"/upload"),
+		chromedp.Evaluate[chromedp.Void](`{
+			const dragged = new DataTransfer();
+			dragged.items.add(new File(["dropped"], "dropped.txt"));
+			document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: dragged, bubbles: true, cancelable: true}));
+		}`),
+		chromedp.Click(chromedp.CSS("#upload button")),
+		chromedp.WaitVisible(chromedp.CSS(".notice")))
+	checkStored(t, p, "dropped.txt", []byte("dropped"))
+}
+
+// A refusal that only the server can know of is said on the form, and what was
+// chosen stays chosen.
+func TestARefusalIsSaidOnTheForm(t *testing.T) {
+	p, tab := start(t, map[string]string{"UPLOAD_MAX_BYTES": "1KiB"}), openBrowser(t)
+	drive(t, tab,
+		chromedp.Navigate(p.url+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", make([]byte, 3<<20))}),
+		// As if the limit had been lowered since the form was fetched.
+		chromedp.Evaluate[chromedp.Void](`void (document.getElementById("upload").dataset.maxBytes = 1e9)`),
+		chromedp.Click(chromedp.CSS("#upload button")),
+		chromedp.WaitVisible(chromedp.CSS("#file-error")))
+	if got := text(t, tab, "#file-error"); !strings.Contains(got, "more than we can take at once") {
+		t.Errorf("the form says %q", got)
+	}
+	if got := evaluate[int](t, tab, `document.getElementById("file").files.length`); got != 1 {
+		t.Errorf("%d files are chosen still, want 1", got)
+	}
+}
+
+// The keyboard alone reaches everything, and what has the focus is seen.
+func TestTheKeyboardReachesEverything(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	drive(t, tab, chromedp.Navigate(p.url))
+	want := evaluate[int](t, tab, `document.querySelectorAll("a[href]").length`)
+	seen := 0
+	for range want {
+		drive(t, tab, chromedp.KeyEvent(kb.Tab))
+		outlined := evaluate[bool](t, tab, `[null, "::after"].some((part) => getComputedStyle(document.activeElement, part).outlineStyle !== "none")`)
+		if !outlined {
+			t.Errorf("no outline on %q", evaluate[string](t, tab, "document.activeElement.outerHTML"))
+		}
+		if evaluate[bool](t, tab, `document.activeElement.matches("a[href]")`) {
+			seen++
+		}
+	}
+	if seen != want {
+		t.Errorf("the keyboard reached %d of %d links", seen, want)
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// env is an environment of the given variables alone.
+func env(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
+func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
+	for _, test := range []struct {
+		args  []string
+		env   map[string]string
+		wants []string
+	}{
+		{nil, map[string]string{"ADDR": "8000"}, []string{`ADDR (--addr) is "8000"`, "host:port"}},
+		{nil, map[string]string{"ADDR": ":99999"}, []string{"ADDR", "host:port"}},
+		{nil, map[string]string{"PROMO_SERVICE_URL": "promo:80"}, []string{"PROMO_SERVICE_URL", "http or https URL"}},
+		{nil, map[string]string{"RECCO_SERVICE_URL": "ftp://x/"}, []string{"RECCO_SERVICE_URL", "http or https URL"}},
+		{nil, map[string]string{"SERVICE_TIMEOUT": "2"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
+		{nil, map[string]string{"SERVICE_TIMEOUT": "0s"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
+		{nil, map[string]string{"SAMPLE_DELAY": "-1s"}, []string{"SAMPLE_DELAY", "zero or more"}},
+		{nil, map[string]string{"HOMEPAGE_CONCURRENCY": "-1"}, []string{"HOMEPAGE_CONCURRENCY", "zero or more"}},
+		{nil, map[string]string{"CERTIFICATE_TIMEZONE": "Mars/Olympus"}, []string{"CERTIFICATE_TIMEZONE", "IANA time zone"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "1GB"}, []string{"UPLOAD_MAX_BYTES", "KiB, MiB, GiB or TiB"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "9999999TiB"}, []string{"UPLOAD_MAX_BYTES"}},
+		{nil, map[string]string{"UPLOAD_MAX_FILES": "0"}, []string{"UPLOAD_MAX_FILES", "above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_CONCURRENT": "many"}, []string{"UPLOAD_MAX_CONCURRENT", "above zero"}},
+		{nil, map[string]string{"SHUTDOWN_TIMEOUT": "soon"}, []string{"SHUTDOWN_TIMEOUT", "duration above zero"}},
+		{nil, map[string]string{"LOG_LEVEL": "loud"}, []string{"LOG_LEVEL", "debug, info, warn or error"}},
+		{[]string{"--uploads="}, nil, []string{"UPLOADS (--uploads)", "path of a folder"}},
+		{[]string{"--service-timeout", "soon"}, nil, []string{`SERVICE_TIMEOUT (--service-timeout) is "soon"`}},
+		{[]string{"-service-timeout=soon"}, nil, []string{`SERVICE_TIMEOUT (--service-timeout) is "soon"`}},
+		{[]string{"--nope"}, nil, []string{"--nope"}},
+		{[]string{"word"}, nil, []string{"word"}},
+	} {
+		t.Run(strings.Join(append(test.args, test.wants[0]), " "), func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), test.args, env(test.env), &stdout, &stderr)
+			if got := exitStatus(err, &stderr); got != 2 {
+				t.Errorf("exit status %d, want 2", got)
+			}
+			for _, want := range test.wants {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("%q does not say %q", stderr.String(), want)
+				}
+			}
+			if stdout.Len() > 0 {
+				t.Errorf("on stdout: %q", stdout.String())
+			}
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	got, err := parseSettings(
+		[]string{"--upload-max-bytes", "10 MiB", "-sample-delay=1s", "--addr=:1"},
+		env(map[string]string{"ADDR": ":2", "UPLOAD_MAX_FILES": "7", "LOG_LEVEL": "DEBUG", "UPLOADS": "", "PROMO_SERVICE_URL": "https://promo.example/x"}),
+		new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Addr != ":1" {
+		t.Errorf("ADDR %q: the flag does not win over the environment", got.Addr)
+	}
+	if got.Uploads != "uploads" {
+		t.Errorf("UPLOADS %q: an empty variable is not as good as none", got.Uploads)
+	}
+	if got.UploadMaxBytes != 10<<20 || got.UploadMaxFiles != 7 || got.LogLevel.String() != "DEBUG" || got.PromoServiceURL.String() != "https://promo.example/x" || time.Duration(got.SampleDelay) != time.Second {
+		t.Errorf("settings %+v", got)
+	}
+}
+
+// help is what -h prints.
+func help(t *testing.T) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"-h"}, env(nil), &stdout, &stderr)
+	if got := exitStatus(err, &stderr); got != 0 || stderr.Len() > 0 {
+		t.Errorf("exit status %d and %q, want 0 and nothing", got, stderr.String())
+	}
+	return stdout.String()
+}
+
+func TestTheReadmeShowsTheHelp(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "```\n" + help(t) + "```\n"; !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not show what -h prints:\n%s", want)
+	}
+}
+
+// A terminal is a character device, as /dev/null is.
+func TestTheLogIsTextForATerminalAndElseJSON(t *testing.T) {
+	terminal, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	if _, ok := newLogger(terminal, slog.LevelInfo).Handler().(*slog.TextHandler); !ok {
+		t.Error("no text for a terminal")
+	}
+	if _, ok := newLogger(new(bytes.Buffer), slog.LevelInfo).Handler().(*slog.JSONHandler); !ok {
+		t.Error("no JSON for a pipe")
+	}
+}
