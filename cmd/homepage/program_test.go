@@ -380,13 +380,17 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s is %d while draining, want %d", path, status, want)
 		}
 	}
-	response, err := client(t).Post(p.url+"/upload", "multipart/form-data; boundary=b", strings.NewReader("--b--"))
+	keeping := &http.Client{Transport: &http.Transport{}}
+	response, err := keeping.Post(p.url+"/upload", "multipart/form-data; boundary=b", strings.NewReader("--b--"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a new upload while draining got %d, want 503", response.StatusCode)
+	}
+	if !response.Close {
+		t.Error("a connection is kept alive while draining")
 	}
 
 	if got := slow.finish(t); !strings.Contains(got, " 303 ") {

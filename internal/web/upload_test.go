@@ -99,6 +99,10 @@ func TestUploadThenNotice(t *testing.T) {
 	if strings.Contains(do(t, ann, http.MethodGet, s.url+"/", nil).body, thanks) {
 		t.Error("the notice is shown twice")
 	}
+	cookie, _, _ := strings.Cut(got.header.Get("Set-Cookie"), ";")
+	if strings.Contains(get(t, s, "/", "Cookie", cookie).body, thanks) {
+		t.Error("the notice is shown again to who kept the cookie")
+	}
 }
 
 func TestANoticeIsForgottenInTime(t *testing.T) {
