@@ -105,7 +105,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	case <-ctx.Done():
 	}
-	log.InfoContext(ctx, "draining", "timeout", time.Duration(s.ShutdownTimeout))
+	log.InfoContext(ctx, "draining", "timeout", time.Duration(s.ShutdownTimeout).String())
 	if running.finish(server, time.Duration(s.ShutdownTimeout)) {
 		log.InfoContext(ctx, "drained")
 	} else {

@@ -69,8 +69,8 @@ func requestID(r *http.Request) string {
 // and the answer, a 413 say, would be lost to it.
 func linger(next http.Handler) http.Handler {
 	const (
-		atMost  = 256 << 20 // bytes
-		atMostT = 10 * time.Second
+		mostBytes = 256 << 20
+		mostTime  = 10 * time.Second
 	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == http.NoBody {
@@ -83,8 +83,8 @@ func linger(next http.Handler) http.Handler {
 		_ = conn.EnableFullDuplex()
 		next.ServeHTTP(w, r)
 		_ = conn.Flush()
-		_ = conn.SetReadDeadline(time.Now().Add(atMostT))
-		_, _ = io.CopyN(io.Discard, body, atMost)
+		_ = conn.SetReadDeadline(time.Now().Add(mostTime))
+		_, _ = io.CopyN(io.Discard, body, mostBytes)
 	})
 }
 
