@@ -325,8 +325,9 @@ type slowUpload struct {
 	rest []byte
 }
 
-// startUpload returns when the program is storing the upload.
-func startUpload(t *testing.T, url, folder string) *slowUpload {
+// startUpload returns when the program is receiving the upload: it has asked
+// for the body.
+func startUpload(t *testing.T, url string) *slowUpload {
 	t.Helper()
 	body := new(bytes.Buffer)
 	writer := multipart.NewWriter(body)
@@ -345,11 +346,16 @@ func startUpload(t *testing.T, url, folder string) *slowUpload {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", writer.FormDataContentType(), body.Len(), body.Bytes()[:half])
-	drafts := filepath.Join(folder, ".part-*")
-	for found, _ := filepath.Glob(drafts); len(found) == 0; found, _ = filepath.Glob(drafts) {
+	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", writer.FormDataContentType(), body.Len())
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+	got := make([]byte, len(goOn))
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != goOn {
+		t.Fatalf("%q and %v, want the program to ask for the body", got, err)
 	}
-	return &slowUpload{conn, body.Bytes()[half:]}
+	if _, err := conn.Write(body.Next(half)); err != nil {
+		t.Fatal(err)
+	}
+	return &slowUpload{conn, body.Bytes()}
 }
 
 // finish sends the rest and returns the first line of the answer.
@@ -367,7 +373,7 @@ func (u *slowUpload) finish(t *testing.T) string {
 
 func TestDrain(t *testing.T) {
 	p := start(t, nil)
-	slow := startUpload(t, p.url, p.folder)
+	slow := startUpload(t, p.url)
 	if status, _ := get(t, p.url+"/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz is %d, want 200", status)
 	}
@@ -407,7 +413,7 @@ func TestDrain(t *testing.T) {
 
 func TestDrainEndsInTime(t *testing.T) {
 	p := start(t, map[string]string{"SHUTDOWN_TIMEOUT": "50ms"})
-	startUpload(t, p.url, p.folder)
+	startUpload(t, p.url)
 	if err := p.stop(); err != nil {
 		t.Errorf("run returned %v", err)
 	}
@@ -458,7 +464,7 @@ func TestSignals(t *testing.T) {
 	})
 	t.Run("SIGTERM amid an upload", func(t *testing.T) {
 		cmd, p := spawn(t)
-		slow := startUpload(t, p.url, p.folder)
+		slow := startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")
 		if got := slow.finish(t); !strings.Contains(got, " 303 ") {
@@ -468,7 +474,7 @@ func TestSignals(t *testing.T) {
 	})
 	t.Run("a second SIGTERM stops at once", func(t *testing.T) {
 		cmd, p := spawn(t)
-		startUpload(t, p.url, p.folder)
+		startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")
 		signal(t, cmd)

@@ -42,7 +42,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be stamped: %w", err)
 	}
-	uploads, err := upload.Open(string(s.Uploads))
+	uploads, err := upload.Open(string(s.Uploads), int64(s.UploadReserve))
 	if err != nil {
 		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
 	}

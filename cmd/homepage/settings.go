@@ -31,6 +31,7 @@ type settings struct {
 	UploadMaxBytes      size           `default:"1GiB" help:"Most bytes in one upload."`
 	UploadMaxFiles      atLeastOne     `default:"20" help:"Most files in one upload."`
 	UploadMaxConcurrent atLeastOne     `default:"64" help:"Most uploads at once; more are asked to come back."`
+	UploadReserve       room           `default:"256MiB" help:"Bytes of the disk that uploads leave free."`
 	ShutdownTimeout     positive       `default:"30s" help:"How long running requests may take to finish after SIGTERM."`
 	LogLevel            slog.Level     `default:"info" help:"Least level that is logged."`
 }
@@ -42,6 +43,7 @@ type (
 	count      int           // zero or more
 	atLeastOne int
 	size       int64 // bytes, at least one
+	room       int64 // bytes, zero or more
 	address    string
 	folder     string // not empty
 )
@@ -55,6 +57,7 @@ const (
 	takesCount      = "a whole number of zero or more"
 	takesAtLeastOne = "a whole number above zero"
 	takesSize       = "a size above zero in bytes or with a unit KiB, MiB, GiB or TiB, such as 1GiB or 1048576"
+	takesRoom       = "a size of zero or more in bytes or with a unit KiB, MiB, GiB or TiB, such as 256MiB or 0"
 	takesZone       = "an IANA time zone, such as Europe/Berlin or UTC"
 	takesLevel      = "debug, info, warn or error"
 	takesFolder     = "the path of a folder"
@@ -107,7 +110,14 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 			n, err := strconv.Atoi(s)
 			return atLeastOne(n), orOutside(err, n > 0)
 		}),
-		kind(takesSize, parseSize),
+		kind(takesSize, func(s string) (size, error) {
+			n, err := parseBytes(s)
+			return size(n), orOutside(err, n > 0)
+		}),
+		kind(takesRoom, func(s string) (room, error) {
+			n, err := parseBytes(s)
+			return room(n), orOutside(err, n >= 0)
+		}),
 		kind(takesURL, func(s string) (*url.URL, error) {
 			u, err := url.Parse(s)
 			return u, orOutside(err, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "")
@@ -207,8 +217,8 @@ func twoDashes(args []string) []string {
 	return out
 }
 
-// parseSize reads bytes, with or without a binary unit.
-func parseSize(s string) (size, error) {
+// parseBytes reads bytes, with or without a binary unit.
+func parseBytes(s string) (int64, error) {
 	number, unit := s, int64(1)
 	for i, suffix := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if n, ok := strings.CutSuffix(s, suffix); ok {
@@ -216,5 +226,5 @@ func parseSize(s string) (size, error) {
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
-	return size(n * unit), orOutside(err, n > 0 && n <= math.MaxInt64/2/unit)
+	return n * unit, orOutside(err, n <= math.MaxInt64/2/unit)
 }

@@ -10,7 +10,6 @@ package upload
 
 import (
 	"bufio"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ import (
 	"time"
 )
 
-// ErrNoSpace says that the disk or the quota is full.
+// ErrNoSpace says that the disk or the quota is full, or would be.
 var ErrNoSpace = errors.New("no space left for uploads")
 
 // File is a stream and the name that its sender gave it.
@@ -41,28 +40,31 @@ type Receipt struct {
 	SHA256   [sha256.Size]byte
 }
 
-// Store is a folder of uploads. It is safe for concurrent use.
-type Store struct {
-	root *os.Root
+// Existed returns the name that the file would have got if it was taken, and
+// else nothing.
+func (r Receipt) Existed() string {
+	if name := CleanName(r.Original); name != r.Name {
+		return name
+	}
+	return ""
 }
 
-// draftPrefix begins the names of files that are still being received.
-// CleanName never returns a name with a leading dot, so that none can clash.
-const draftPrefix = ".part-"
+// Store is a folder of uploads. It is safe for concurrent use.
+type Store struct {
+	root   *os.Root
+	drafts drafts
+	room   room
+}
 
-// draftLife is how long a draft may lie unchanged before it is taken for one
-// that a killed program left. A younger one may belong to a program that still
-// drains while this one starts.
-const draftLife = 24 * time.Hour
-
-// bufferSize of writes: multipart hands out 4 KiB at a time, which would cost
-// a system call each.
+// bufferSize of writes, in bytes: multipart hands out 4 KiB at a time, which
+// would cost a system call each.
 const bufferSize = 256 << 10
 
-// Open opens the folder of uploads. It makes the folder if it is missing,
-// removes the drafts that a killed program left a day ago, and tries the file system, so
-// that a folder that can't hold uploads is found now.
-func Open(folder string) (*Store, error) {
+// Open opens the folder of uploads, of whose disk reserve bytes are to stay
+// free. It makes the folder if it is missing, removes the drafts that a killed
+// program left a day ago, and tries the file system, so that a folder that
+// can't hold uploads is found now.
+func Open(folder string, reserve int64) (*Store, error) {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return nil, err
 	}
@@ -70,15 +72,25 @@ func Open(folder string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{root: root}
-	if err := errors.Join(s.sweep(), s.try()); err != nil {
-		return nil, errors.Join(err, root.Close())
+	s := &Store{root: root, room: room{root: root, reserve: reserve}}
+	err = s.sweep()
+	if err == nil {
+		for _, s.drafts = range draftsFor(root) {
+			if err = s.try(); err == nil {
+				return s, nil
+			}
+		}
 	}
-	return s, nil
+	return nil, errors.Join(err, root.Close())
 }
 
 // Close releases the folder.
 func (s *Store) Close() error { return s.root.Close() }
+
+// draftLife is how long a named draft may lie unchanged before it is taken
+// for one that a killed program left. A younger one may belong to a program
+// that still drains while this one starts.
+const draftLife = 24 * time.Hour
 
 func (s *Store) sweep() error {
 	entries, err := fs.ReadDir(s.root.FS(), ".")
@@ -102,31 +114,39 @@ func (s *Store) sweep() error {
 
 // try does to an empty file all that Receive does to an upload.
 func (s *Store) try() (err error) {
-	d, err := s.create("")
+	file, err := s.drafts.create()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.discard()) }()
-	probe := d.name + "-probe"
-	if err := errors.Join(d.finish(), s.root.Link(d.name, probe)); err != nil {
+	defer func() { err = errors.Join(err, s.drafts.discard(file)) }()
+	probe := randomName()
+	if err := errors.Join(file.Sync(), s.drafts.link(file, probe)); err != nil {
 		return err
 	}
-	return errors.Join(s.root.Remove(probe), s.sync())
+	_, err = free(s.root)
+	return errors.Join(err, s.root.Remove(probe), s.sync())
 }
 
 // Receive stores every file of the sequence, or none: an error of the
 // sequence, of a body or of the disk leaves nothing behind. The end of the
-// sequence is the sender's word that it was whole.
+// sequence is the sender's word that it was whole. size is the most bytes that
+// the files have together; room for them is set aside before the first is
+// asked for.
 //
 // It returns ErrNoSpace for a full disk, the errors of bodies and sequence as
 // they are but wrapped, and else the disk's.
-func (s *Store) Receive(files iter.Seq2[File, error]) (receipts []Receipt, err error) {
-	var drafts []*draft
+func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Receipt, err error) {
+	claim, err := s.room.claim(size)
+	if err != nil {
+		return nil, err
+	}
+	defer claim.release()
+	var all []*draft
 	defer func() {
-		for _, d := range drafts {
+		for _, d := range all {
 			// A draft that won't go is no failure of what was published, and
-			// the next start sweeps it.
-			if left := d.discard(); err != nil {
+			// a later start sweeps it.
+			if left := s.drafts.discard(d.file); err != nil {
 				err = errors.Join(err, left)
 			}
 		}
@@ -141,21 +161,48 @@ func (s *Store) Receive(files iter.Seq2[File, error]) (receipts []Receipt, err e
 		if err != nil {
 			return nil, err
 		}
-		d, err := s.create(file.Name)
+		created, err := s.drafts.create()
 		if err != nil {
 			return nil, err
 		}
-		drafts = append(drafts, d)
-		if err := d.fill(file.Body); err != nil {
+		d := &draft{file: created, receipt: Receipt{Original: file.Name}}
+		all = append(all, d)
+		if err := d.fill(file.Body, claim); err != nil {
 			return nil, fmt.Errorf("receive %q: %w", file.Name, err)
 		}
 	}
-	return s.publish(drafts)
+	return s.publish(all)
 }
 
-// publish gives each draft its final name and syncs the folder. If that fails
-// midway it takes back the names it gave.
-func (s *Store) publish(drafts []*draft) (receipts []Receipt, err error) {
+// draft is a file that nobody sees yet, and what will be said of it.
+type draft struct {
+	file    *os.File
+	receipt Receipt
+}
+
+// fill copies the body to the draft, chunk by chunk.
+func (d *draft) fill(body io.Reader, claim *claim) error {
+	digest := sha256.New()
+	disk := bufio.NewWriterSize(claim.spender(d.file), bufferSize)
+	n, err := io.Copy(io.MultiWriter(disk, digest), body)
+	if err != nil {
+		return err
+	}
+	d.receipt.Bytes = n
+	digest.Sum(d.receipt.SHA256[:0])
+	return disk.Flush()
+}
+
+// publish puts the drafts on disk, gives each its final name and syncs the
+// folder. If that fails midway it takes back the names it gave. A failed sync
+// is final: the system may have dropped the pages that it could not write, and
+// a second sync would not tell.
+func (s *Store) publish(all []*draft) (receipts []Receipt, err error) {
+	for _, d := range all {
+		if err := d.file.Sync(); err != nil {
+			return nil, err
+		}
+	}
 	defer func() {
 		if err == nil {
 			return
@@ -164,12 +211,11 @@ func (s *Store) publish(drafts []*draft) (receipts []Receipt, err error) {
 			err = errors.Join(err, s.root.Remove(r.Name))
 		}
 	}()
-	for _, d := range drafts {
-		name, err := s.link(d.name, CleanName(d.receipt.Original))
+	for _, d := range all {
+		d.receipt.Name, err = s.link(d.file, CleanName(d.receipt.Original))
 		if err != nil {
 			return receipts, err
 		}
-		d.receipt.Name = name
 		receipts = append(receipts, d.receipt)
 	}
 	return receipts, s.sync()
@@ -177,10 +223,10 @@ func (s *Store) publish(drafts []*draft) (receipts []Receipt, err error) {
 
 // link gives a draft the first free choice of name. It links rather than
 // renames, because a rename replaces what is there.
-func (s *Store) link(draft, name string) (string, error) {
+func (s *Store) link(file *os.File, name string) (string, error) {
 	for n := 0; ; n++ {
 		choice := suffixed(name, n)
-		err := s.root.Link(draft, choice)
+		err := s.drafts.link(file, choice)
 		if !errors.Is(err, fs.ErrExist) {
 			return choice, err
 		}
@@ -198,54 +244,4 @@ func (s *Store) sync() error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// draft is a file that nobody sees yet.
-type draft struct {
-	root    *os.Root
-	file    *os.File // nil once finished
-	name    string
-	receipt Receipt
-}
-
-func (s *Store) create(original string) (*draft, error) {
-	name := draftPrefix + rand.Text()
-	file, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	return &draft{root: s.root, file: file, name: name, receipt: Receipt{Original: original}}, nil
-}
-
-// fill copies the body to the draft, chunk by chunk, and finishes it.
-func (d *draft) fill(body io.Reader) error {
-	digest := sha256.New()
-	disk := bufio.NewWriterSize(d.file, bufferSize)
-	n, err := io.Copy(io.MultiWriter(disk, digest), body)
-	if err != nil {
-		return err
-	}
-	if err := disk.Flush(); err != nil {
-		return err
-	}
-	d.receipt.Bytes = n
-	digest.Sum(d.receipt.SHA256[:0])
-	return d.finish()
-}
-
-// finish puts the draft on disk. A failed sync is final: the system may have
-// dropped the pages that it could not write, and a second sync would not tell.
-func (d *draft) finish() error {
-	file := d.file
-	d.file = nil
-	return errors.Join(file.Sync(), file.Close())
-}
-
-// discard removes the draft's own name. What was published has another.
-func (d *draft) discard() error {
-	var err error
-	if d.file != nil {
-		err = d.file.Close()
-	}
-	return errors.Join(err, d.root.Remove(d.name))
 }

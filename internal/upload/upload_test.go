@@ -23,7 +23,7 @@ import (
 func open(tb testing.TB) (*upload.Store, string) {
 	tb.Helper()
 	folder := tb.TempDir()
-	store, err := upload.Open(folder)
+	store, err := upload.Open(folder, 0)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func contents(tb testing.TB, folder string) map[string]string {
 
 func TestReceive(t *testing.T) {
 	store, folder := open(t)
-	receipts, err := store.Receive(sequence(nil, text("a.txt", "one"), text("../b.txt", "three"), text("a.txt", "two")))
+	receipts, err := store.Receive(0, sequence(nil, text("a.txt", "one"), text("../b.txt", "three"), text("a.txt", "two")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store, folder := open(t)
-			receipts, err := store.Receive(test.files)
+			receipts, err := store.Receive(0, test.files)
 			if !errors.Is(err, test.want) || receipts != nil {
 				t.Errorf("receipts %v and error %v, want none and %v", receipts, err, test.want)
 			}
@@ -124,7 +124,7 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 // Nobody sees a file before the whole form is in.
 func TestNothingPartialIsVisible(t *testing.T) {
 	store, folder := open(t)
-	_, err := store.Receive(func(yield func(upload.File, error) bool) {
+	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
 		yield(text("a.txt", "one"), nil)
 		for name := range contents(t, folder) {
 			if !strings.HasPrefix(name, ".part-") {
@@ -146,7 +146,7 @@ func TestOneNameForManyAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range senders {
 		group.Go(func() {
-			if _, err := store.Receive(sequence(nil, text("same.txt", strconv.Itoa(i)))); err != nil {
+			if _, err := store.Receive(0, sequence(nil, text("same.txt", strconv.Itoa(i)))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -171,7 +171,7 @@ func TestOpenSweepsTheFolder(t *testing.T) {
 		}
 	}
 	for range 2 {
-		store, err := upload.Open(folder)
+		store, err := upload.Open(folder, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,12 +186,12 @@ func TestOpenSweepsTheFolder(t *testing.T) {
 
 func TestOpenMakesTheFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
-	store, err := upload.Open(folder)
+	store, err := upload.Open(folder, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if _, err := store.Receive(sequence(nil, text("a.txt", "one"))); err != nil {
+	if _, err := store.Receive(0, sequence(nil, text("a.txt", "one"))); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
@@ -204,7 +204,7 @@ func TestOpenRefusesWhatIsNoFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := upload.Open(file); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := upload.Open(file, 0); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("error %v, want one that names %s", err, file)
 	}
 }
@@ -215,7 +215,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.SetBytes(int64(len(content)))
 	b.ReportAllocs()
 	for b.Loop() {
-		receipts, err := store.Receive(sequence(nil, upload.File{Name: "a.bin", Body: bytes.NewReader(content)}))
+		receipts, err := store.Receive(0, sequence(nil, upload.File{Name: "a.bin", Body: bytes.NewReader(content)}))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -28,17 +28,24 @@ const (
 	noticeCookie = "notice"
 	noticeLife   = time.Minute // a redirect takes less than a second
 	noticesMost  = 1000        // bounds memory when many post and nobody follows
+	receiptsMost = 100         // of one notice, for the same reason
 )
 
 func newNotices(now func() time.Time) *notices {
 	return &notices{now: now, pending: map[string]notice{}}
 }
 
-// leave keeps the receipts for the visitor's next homepage.
-func (n *notices) leave(w http.ResponseWriter, receipts []upload.Receipt) {
+// leave keeps the receipts for the visitor's next homepage, after those of
+// earlier uploads that it has not shown yet.
+func (n *notices) leave(w http.ResponseWriter, r *http.Request, receipts []upload.Receipt) {
 	key, now := rand.Text(), n.now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if cookie, err := r.Cookie(noticeCookie); err == nil && !now.After(n.pending[cookie.Value].expires) {
+		receipts = append(n.pending[cookie.Value].receipts, receipts...)
+		receipts = receipts[max(0, len(receipts)-receiptsMost):]
+		delete(n.pending, cookie.Value)
+	}
 	for key, old := range n.pending {
 		if now.After(old.expires) {
 			delete(n.pending, key)

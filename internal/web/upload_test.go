@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,19 +280,22 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
-// startUpload sends the first part of a form and returns, with the connection,
-// when the site is storing it. finish is what is missing.
+// startUpload sends the first part of a form and returns the connection. The
+// site is receiving by then: it has asked for the body. finish is what is
+// missing.
 func startUpload(t *testing.T, s *site) (conn net.Conn, finish string) {
 	t.Helper()
 	conn = dial(t, s)
 	whole := rawForm(filePart(""))
-	middle := strings.LastIndex(whole, "tent")
-	start, finish := whole[:middle], whole[middle:]
-	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(whole), start)
-	for len(names(t, s)) == 0 { // its draft is a hidden file
-		runtime.Gosched()
+	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", len(whole))
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+	got := make([]byte, len(goOn))
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != goOn {
+		t.Fatalf("%q and %v, want the site to ask for the body", got, err)
 	}
-	return conn, finish
+	middle := strings.LastIndex(whole, "tent")
+	fmt.Fprint(conn, whole[:middle])
+	return conn, whole[middle:]
 }
 
 // One upload too many is asked to come back, and the running ones go on.
@@ -321,60 +325,89 @@ func TestTheClientVanishes(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for len(names(t, s)) > 0 {
-		runtime.Gosched()
-	}
 	for len(s.log.lines(t, "request failed")) == 0 {
 		runtime.Gosched()
 	}
 	if line := s.log.lines(t, "request failed")[0]; line["status"] != 400.0 || line["level"] != "INFO" {
 		t.Errorf("log line %v, want a 400 that is the client's doing", line)
 	}
+	if files := names(t, s); len(files) > 0 {
+		t.Errorf("left behind: %v", files)
+	}
 }
 
-// An upload that stands still is given up, and one that gets on is not, on a
-// clock that only waiting moves.
+// An upload that comes too slowly is given up, and one that is merely slow is
+// not, on a clock that only waiting moves.
 func TestAStalledUpload(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
-		all, folder := deps(t, log)
-		handler, err := web.New(all)
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := &http.Server{Handler: handler, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
-		listener := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-		go func() { _ = server.Serve(listener) }()
-		defer server.Close()
+	for _, test := range []struct {
+		name  string
+		chunk string // sent every second
+	}{
+		{"nothing comes", ""},
+		{"a byte a second comes", "x"},
+		{"half of the floor comes", strings.Repeat("x", 512)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn, folder := serveSlowly(t)
+				fmt.Fprint(conn, "--b\r\n"+filePart(""))
+				for range 5 * 60 { // longer than any deadline of the server's
+					time.Sleep(time.Second)
+					fmt.Fprint(conn, strings.Repeat("x", 1100))
+				}
+				// What came since the pace was last met counts towards it.
+				start := time.Now()
+				var dripping sync.WaitGroup
+				dripping.Go(func() {
+					for err := error(nil); err == nil; _, err = fmt.Fprint(conn, test.chunk) {
+						time.Sleep(time.Second)
+					}
+				})
+				defer dripping.Wait()
+				defer conn.Close()
+				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(response.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if response.StatusCode != http.StatusRequestTimeout {
+					t.Errorf("status %d, want 408", response.StatusCode)
+				}
+				checkGolden(t, "error-408", answer{response.StatusCode, response.Header, string(body)})
+				if got := time.Since(start); got > 60*time.Second {
+					t.Errorf("given up after %v, want no more than two paces", got)
+				}
+				if files := names(t, &site{folder: folder}); len(files) > 0 {
+					t.Errorf("left behind: %v", files)
+				}
+			})
+		})
+	}
+}
 
-		conn, far := net.Pipe()
-		defer conn.Close()
-		listener.conns <- far
-		fmt.Fprint(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999\r\n\r\n")
-		for _, line := range strings.SplitAfter("--b\r\n"+filePart(""), "\n") {
-			time.Sleep(25 * time.Second) // in all more than any deadline of the server's
-			fmt.Fprint(conn, line)
-		}
-		start := time.Now()
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response.StatusCode != http.StatusRequestTimeout {
-			t.Errorf("status %d, want 408", response.StatusCode)
-		}
-		checkGolden(t, "error-408", answer{response.StatusCode, response.Header, string(body)})
-		if got := time.Since(start); got != 30*time.Second {
-			t.Errorf("given up after %v, want 30s", got)
-		}
-		if files := names(t, &site{folder: folder}); len(files) > 0 {
-			t.Errorf("left behind: %v", files)
-		}
+// serveSlowly serves the site on a connection that synctest sees wait, and
+// sends it the headers of an upload.
+func serveSlowly(t *testing.T) (conn net.Conn, folder string) {
+	t.Helper()
+	all, folder := deps(t, io.Discard)
+	handler, err := web.New(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
+	listener := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+	go func() { _ = server.Serve(listener) }()
+	conn, far := net.Pipe()
+	listener.conns <- far
+	t.Cleanup(func() {
+		_ = conn.Close()
+		_ = server.Close()
 	})
+	fmt.Fprint(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999\r\n\r\n")
+	return conn, folder
 }
 
 // pipeListener accepts connections that never leave the process, so that

@@ -29,7 +29,7 @@ type Deps struct {
 	Assets      *Assets
 	Gather      func(context.Context) []home.Section
 	Certificate *certificate.Template
-	Receive     func(iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
 	Now         func() time.Time // in the zone that certificates show
 	Ready       func() bool      // false while the program drains

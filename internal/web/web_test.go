@@ -103,7 +103,7 @@ func deps(t *testing.T, log io.Writer) (web.Deps, string) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	uploads, err := upload.Open(folder)
+	uploads, err := upload.Open(folder, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +471,7 @@ func TestNewRefusesABrokenTemplate(t *testing.T) {
 // receive makes every upload end with err, after its body is read.
 func receive(err error) func(*web.Deps) {
 	return func(d *web.Deps) {
-		d.Receive = func(files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+		d.Receive = func(_ int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
 			for file, broken := range files {
 				if broken != nil {
 					return nil, broken

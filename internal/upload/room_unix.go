@@ -1,0 +1,21 @@
+//go:build unix
+
+package upload
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// free returns the bytes that this program may still write to the folder's disk.
+func free(root *os.Root) (int64, error) {
+	folder, err := root.Open(".")
+	if err != nil {
+		return 0, err
+	}
+	var disk unix.Statfs_t
+	err = unix.Fstatfs(int(folder.Fd()), &disk)
+	return int64(disk.Bavail) * int64(disk.Bsize), errors.Join(err, folder.Close()) //nolint:gosec,unconvert // no disk is larger; the types differ between systems
+}
