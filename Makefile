@@ -17,8 +17,10 @@ build: ## build the program as .bin/homepage
 test: setup lint ## install what is missing, lint, run every test with the race detector
 	go test -race -count=1 ./...
 
-lint: ## check the code: vet, formats, arrows, tidiness
+lint: ## check the code: vet, formats, arrows, tidiness, and that it builds elsewhere
 	go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go build -o /dev/null ./cmd/homepage
+	GOOS=windows CGO_ENABLED=0 go build -o /dev/null ./cmd/homepage
 	$(GOLANGCI_LINT) run ./...
 	go mod tidy -diff
 

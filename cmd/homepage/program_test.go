@@ -422,24 +422,24 @@ func TestDrainEndsInTime(t *testing.T) {
 	}
 }
 
-// A process of its own, with real signals.
-func TestSignals(t *testing.T) {
-	spawn := func(t *testing.T) (*exec.Cmd, *program) {
-		t.Helper()
-		folder := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), "TEST_BE_HOMEPAGE=1", "ADDR=127.0.0.1:0", "UPLOADS="+folder)
-		stderr, err := cmd.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p := &program{folder: folder, lines: logLines(t, stderr)}
-		p.url = fmt.Sprint(p.await(t, "listening")["url"])
-		return cmd, p
+// spawn runs the program as a process of its own.
+func spawn(t *testing.T, folder string) (*exec.Cmd, *program) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "TEST_BE_HOMEPAGE=1", "ADDR=127.0.0.1:0", "UPLOADS="+folder)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{folder: folder, lines: logLines(t, stderr)}
+	p.url = fmt.Sprint(p.await(t, "listening")["url"])
+	return cmd, p
+}
+
+func TestSignals(t *testing.T) {
 	signal := func(t *testing.T, cmd *exec.Cmd) {
 		t.Helper()
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -458,12 +458,12 @@ func TestSignals(t *testing.T) {
 	}
 
 	t.Run("SIGTERM with nothing running", func(t *testing.T) {
-		cmd, p := spawn(t)
+		cmd, p := spawn(t, t.TempDir())
 		signal(t, cmd)
 		wait(t, cmd, p)
 	})
 	t.Run("SIGTERM amid an upload", func(t *testing.T) {
-		cmd, p := spawn(t)
+		cmd, p := spawn(t, t.TempDir())
 		slow := startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")
@@ -473,7 +473,7 @@ func TestSignals(t *testing.T) {
 		wait(t, cmd, p)
 	})
 	t.Run("a second SIGTERM stops at once", func(t *testing.T) {
-		cmd, p := spawn(t)
+		cmd, p := spawn(t, t.TempDir())
 		startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")

@@ -65,6 +65,11 @@ const bufferSize = 256 << 10
 // program left a day ago, and tries the file system, so that a folder that
 // can't hold uploads is found now.
 func Open(folder string, reserve int64) (*Store, error) {
+	return open(folder, reserve, draftsFor)
+}
+
+// open takes the first kind of drafts that the file system has.
+func open(folder string, reserve int64, kinds func(*os.Root) []drafts) (*Store, error) {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func Open(folder string, reserve int64) (*Store, error) {
 	s := &Store{root: root, room: room{root: root, reserve: reserve}}
 	err = s.sweep()
 	if err == nil {
-		for _, s.drafts = range draftsFor(root) {
+		for _, s.drafts = range kinds(root) {
 			if err = s.try(); err == nil {
 				return s, nil
 			}

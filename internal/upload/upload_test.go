@@ -22,8 +22,13 @@ import (
 
 func open(tb testing.TB) (*upload.Store, string) {
 	tb.Helper()
+	return openWith(tb, func(folder string) (*upload.Store, error) { return upload.Open(folder, 0) })
+}
+
+func openWith(tb testing.TB, opener func(folder string) (*upload.Store, error)) (*upload.Store, string) {
+	tb.Helper()
 	folder := tb.TempDir()
-	store, err := upload.Open(folder, 0)
+	store, err := opener(folder)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -121,21 +126,30 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 	}
 }
 
-// Nobody sees a file before the whole form is in.
-func TestNothingPartialIsVisible(t *testing.T) {
-	store, folder := open(t)
+// Where drafts must have names they are hidden, and all else holds.
+func TestNamedDrafts(t *testing.T) {
+	store, folder := openWith(t, upload.OpenNamed)
 	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
 		yield(text("a.txt", "one"), nil)
-		for name := range contents(t, folder) {
+		yield(text("a.txt", "two"), nil)
+		drafts := contents(t, folder)
+		for name := range drafts {
 			if !strings.HasPrefix(name, ".part-") {
 				t.Errorf("%s is visible before the end of the form", name)
 			}
+		}
+		if len(drafts) != 2 {
+			t.Errorf("%d drafts, want 2", len(drafts))
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
+	errCut := errors.New("the sender went away")
+	if _, err := store.Receive(0, sequence(errCut, text("b.txt", "three"))); !errors.Is(err, errCut) {
+		t.Errorf("error %v, want the sequence's", err)
+	}
+	if diff := cmp.Diff(map[string]string{"a.txt": "one", "a-1.txt": "two"}, contents(t, folder)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +107,21 @@ func TestUploadThenNotice(t *testing.T) {
 	}
 }
 
+// Uploads that follow one another before the homepage is seen share a notice.
+func TestANoticeGathers(t *testing.T) {
+	s, ann := newSite(t), visitor(t)
+	for _, name := range []string{"a.txt", "b.txt"} {
+		body, contentType := form(t, file{name, "content"})
+		do(t, ann, http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json")
+	}
+	page := do(t, ann, http.MethodGet, s.url+"/", nil).body
+	for _, want := range []string{"your 2 files are safely stored", "a.txt", "b.txt"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
 func TestANoticeIsForgottenInTime(t *testing.T) {
 	now := noon
 	s := newSite(t, func(d *web.Deps) { d.Now = func() time.Time { return now } })
@@ -183,7 +199,14 @@ func TestBrokenForms(t *testing.T) {
 		{"cut in a file", "--b\r\n" + filePart(""), http.StatusBadRequest},
 		{"cut in a header", "--b\r\nContent-Disp", http.StatusBadRequest},
 		{"a header that is none", rawForm("hello\r\n\r\nx"), http.StatusBadRequest},
-		{"too many fields", rawForm(append(strings.Split(strings.Repeat("Content-Disposition: form-data; name=\"x\"\r\n\r\nx|", 200), "|")[:200], filePart(""))...), http.StatusBadRequest},
+		{"too many fields", rawForm(repeat(101, "Content-Disposition: form-data; name=\"x\"\r\n\r\nx", filePart(""))...), http.StatusBadRequest},
+		{"5000 fields", rawForm(repeat(5000, "Content-Disposition: form-data; name=\"x\"\r\n\r\nx", filePart(""))...), http.StatusBadRequest},
+		{"a part header of 900 KiB", rawForm(filePart("X-Long: " + strings.Repeat("x", 900<<10) + "\r\n")), http.StatusBadRequest},
+		{"a part header of a hundred thousand lines", rawForm(filePart(strings.Repeat("X: y\r\n", 100_000))), http.StatusBadRequest},
+		{"a field of 900 KiB", rawForm("Content-Disposition: form-data; name=\"x\"\r\n\r\n"+strings.Repeat("x", 900<<10), filePart("")), http.StatusBadRequest},
+		{"a boundary that does not end", "--b" + strings.Repeat(" ", 900<<10), http.StatusBadRequest},
+		{"a preamble that does not end", strings.Repeat("x\r\n", 300<<10), http.StatusBadRequest},
+		{"a field", rawForm("Content-Disposition: form-data; name=\"x\"\r\n\r\n"+strings.Repeat("x", 1<<10), filePart("")), http.StatusSeeOther},
 		{"cut after a boundary", "--b\r\n" + filePart("") + "\r\n--b", http.StatusBadRequest},
 		{"cut in the closing boundary", "--b\r\n" + filePart("") + "\r\n--b-", http.StatusBadRequest},
 		{"no line break after the closing boundary", strings.TrimSpace(rawForm(filePart(""))), http.StatusSeeOther},
@@ -201,6 +224,26 @@ func TestBrokenForms(t *testing.T) {
 				t.Errorf("left behind: %v", files)
 			}
 		})
+	}
+}
+
+// repeat returns n times the part, and then the last.
+func repeat(n int, part, last string) []string {
+	return append(slices.Repeat([]string{part}, n), last)
+}
+
+// The files of a form have UPLOAD_MAX_BYTES together, to the byte.
+func TestTheLimitIsExact(t *testing.T) {
+	for extra, want := range map[int]int{0: http.StatusSeeOther, 1: http.StatusRequestEntityTooLarge} {
+		s := newSite(t)
+		body, contentType := form(t, file{"a.bin", strings.Repeat("x", 1<<19)}, file{"b.bin", strings.Repeat("x", 1<<19+extra)})
+		got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
+		if got.status != want {
+			t.Errorf("%d bytes over the limit: status %d, want %d", extra, got.status, want)
+		}
+		if files := names(t, s); want != http.StatusSeeOther && len(files) > 0 {
+			t.Errorf("left behind: %v", files)
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func sections(all ...home.Section) func(context.Context) []home.Section {
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
-func deps(t *testing.T, log io.Writer) (web.Deps, string) {
+func deps(t testing.TB, log io.Writer) (web.Deps, string) {
 	t.Helper()
 	assets, err := web.NewAssets(static.FS)
 	if err != nil {

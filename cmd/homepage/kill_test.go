@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Whatever moment the program is killed at, every upload that it acknowledged
+// is whole, and nothing is visible that is not.
+func TestKilledAtRandomMoments(t *testing.T) {
+	const kills, senders = 30, 4
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	folder := t.TempDir()
+	var mu sync.Mutex
+	acknowledged := map[string]string{} // digests by name
+
+	for range kills {
+		cmd, p := spawn(t, folder)
+		transport := &http.Transport{}
+		var group sync.WaitGroup
+		first := make(chan struct{}, senders)
+		for range senders {
+			source := rand.New(rand.NewPCG(random.Uint64(), 0))
+			group.Go(func() {
+				for {
+					receipts, err := send(transport, p.url, source)
+					if err != nil {
+						return // the program is dead
+					}
+					mu.Lock()
+					for _, r := range receipts {
+						acknowledged[r.Name] = r.SHA256
+					}
+					mu.Unlock()
+					select {
+					case first <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		<-first
+		moment := time.NewTimer(time.Duration(random.IntN(60)) * time.Millisecond)
+		<-moment.C
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		group.Wait()
+		for range p.lines {
+		}
+		_ = cmd.Wait() // says that it was killed
+		transport.CloseIdleConnections()
+	}
+
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	visible := map[string]string{}
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		visible[entry.Name()] = digest(content)
+		// A file that was published just before the kill is whole, too.
+		if want, _, _ := strings.Cut(entry.Name(), "."); visible[entry.Name()] != want {
+			t.Errorf("%s is visible and not whole", entry.Name())
+		}
+	}
+	for name, want := range acknowledged {
+		if visible[name] != want {
+			t.Errorf("%s was acknowledged and is not there whole", name)
+		}
+	}
+	t.Logf("%d files acknowledged, %d there", len(acknowledged), len(visible))
+}
+
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+type receipt struct{ Name, SHA256 string }
+
+// send uploads one or two files of up to 1 MiB that are named by their digests.
+func send(transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
+	body := new(bytes.Buffer)
+	writer := multipart.NewWriter(body)
+	for range 1 + source.IntN(2) {
+		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(1<<20))
+		content = binary.LittleEndian.AppendUint64(content, source.Uint64())
+		part, err := writer.CreateFormFile("file", digest(content)+".bin")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := part.Write(content); err != nil {
+			return nil, err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequest(http.MethodPost, url+"/upload", body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", writer.FormDataContentType())
+	request.Header.Set("Accept", "application/json")
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var answer struct{ Files []receipt }
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return answer.Files, err
+}

@@ -1,0 +1,66 @@
+package web_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"homepage/internal/web"
+)
+
+// recorder is an answer on a connection whose deadlines never pass.
+type recorder struct{ *httptest.ResponseRecorder }
+
+func (recorder) SetReadDeadline(time.Time) error  { return nil }
+func (recorder) SetWriteDeadline(time.Time) error { return nil }
+
+// Whatever a client sends, it is never our fault, and nothing is left that is
+// not a file with a plain name.
+func FuzzUpload(f *testing.F) {
+	good := filePart("")
+	for _, seed := range []string{
+		rawForm(good), rawForm(good, good), rawForm(good)[:40], "--b--", "--b\r\n\r\n\r\n--b--", "",
+		rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"../../x\"\r\n\r\nx"),
+		rawForm("Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''..%00\r\n\r\nx"),
+		rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"a\"; filename=\"b\"\r\n\r\nx"),
+		rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\nx"),
+		rawForm(filePart("Content-Transfer-Encoding: base64\r\n")),
+	} {
+		f.Add(seed)
+	}
+	all, folder := deps(f, io.Discard)
+	all.Limits = web.Limits{Bytes: 1 << 16, Files: 3, Concurrent: 4}
+	handler, err := web.New(all)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/upload", strings.NewReader(body))
+		request.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		got := recorder{httptest.NewRecorder()}
+		handler.ServeHTTP(got, request)
+		if got.Code >= http.StatusInternalServerError {
+			t.Errorf("status %d", got.Code)
+		}
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stored := got.Code == http.StatusSeeOther; stored != (len(entries) > 0) {
+			t.Errorf("status %d and %d files", got.Code, len(entries))
+		}
+		for _, entry := range entries {
+			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+				t.Errorf("%s (%v) is no plain file", entry.Name(), entry.Type())
+			}
+			if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
