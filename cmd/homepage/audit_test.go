@@ -81,11 +81,18 @@ func TestAuditAxe(t *testing.T) {
 	}
 
 	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openBrowser(t)
-	for _, page := range []struct{ name, url string }{
-		{"homepage", healthy.url + "/"},
-		{"homepage without its services", broken.url + "/"},
-		{"upload", healthy.url + "/upload"},
-		{"error", healthy.url + "/nothing"},
+	const choose = `{
+		const given = new DataTransfer();
+		given.items.add(new File(["content"], "a.txt"));
+		given.items.add(new File([], "empty.txt"));
+		document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: given, cancelable: true}));
+	}`
+	for _, page := range []struct{ name, url, script string }{
+		{"homepage", healthy.url + "/", ""},
+		{"homepage without its services", broken.url + "/", ""},
+		{"upload", healthy.url + "/upload", ""},
+		{"upload with files and a mistake", healthy.url + "/upload", choose},
+		{"error", healthy.url + "/nothing", ""},
 	} {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range []int64{360, 1280} {
@@ -95,7 +102,7 @@ func TestAuditAxe(t *testing.T) {
 					}); err != nil {
 						t.Fatal(err)
 					}
-					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url))
+					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url), chromedp.Evaluate[chromedp.Void](page.script+";"))
 					drive(t, tab, chromedp.Evaluate[chromedp.Void]("{"+string(script)+"}"))
 					found := read(t, tab, chromedp.Evaluate[[]string](
 						`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, chromedp.EvalAwaitPromise))

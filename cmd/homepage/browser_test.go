@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -182,10 +184,10 @@ func TestUploadByTheForm(t *testing.T) {
 			drive(t, tab,
 				chromedp.Navigate(p.url+"/upload"),
 				chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "list.txt", content), write(t, "list.txt", []byte("two"))}),
-				chromedp.Click(chromedp.CSS("#upload button")),
+				chromedp.Click(chromedp.CSS("#send")),
 				chromedp.WaitVisible(chromedp.CSS(".notice")))
 			notice := text(t, tab, ".notice")
-			for _, want := range []string{"your 2 files are safely stored", "list.txt 136.7 KiB", "list-1.txt 3 bytes"} {
+			for _, want := range []string{"your 2 files are safely stored", "list.txt 136.7 KiB", digest(content), "list.txt existed; saved as list-1.txt 3 bytes"} {
 				if !strings.Contains(notice, want) {
 					t.Errorf("the notice %q does not say %q", notice, want)
 				}
@@ -206,7 +208,7 @@ func TestAMistakeInTheForm(t *testing.T) {
 			drive(t, tab,
 				chromedp.Navigate(p.url+"/upload"),
 				chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "empty.txt", nil)}),
-				chromedp.Click(chromedp.CSS("#upload button")),
+				chromedp.Click(chromedp.CSS("#send")),
 				chromedp.WaitVisible(chromedp.CSS("#file-error")))
 			if got, want := text(t, tab, "#file-error"), "empty.txt: The submitted file is empty."; got != want {
 				t.Errorf("the error says %q, want %q", got, want)
@@ -219,58 +221,155 @@ func TestAMistakeInTheForm(t *testing.T) {
 	}
 }
 
-// The bar is seen to move while the upload is held back half-way.
-func TestProgressIsShown(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
-	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB, more than all buffers on the way
+// inFront serves what the program serves, but for posts, which it hands to
+// the function.
+func inFront(t *testing.T, p *program, post func(w http.ResponseWriter, r *http.Request, pass http.Handler)) string {
+	t.Helper()
 	u, err := url.Parse(p.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	goOn := make(chan struct{})
 	proxy := httputil.NewSingleHostReverseProxy(u)
-	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // the browser has cancelled
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			<-goOn
+			post(w, r, proxy)
+			return
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	defer slow.Close()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+const big = 16 << 20 // bytes, more than all buffers on the way
+
+// The bars are seen to move while the upload is held back half-way.
+func TestProgressIsShown(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	content := make([]byte, big)
+	goOn := make(chan struct{})
+	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		select {
+		case <-goOn:
+		case <-t.Context().Done(): // the test has failed
+		}
+		pass.ServeHTTP(w, r)
+	})
 	drive(t, tab,
-		chromedp.Navigate(slow.URL+"/upload"),
-		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", content)}),
-		chromedp.Click(chromedp.CSS("#upload button")),
-		chromedp.WaitVisible(chromedp.CSS("#progress")),
-	)
+		chromedp.Navigate(front+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", content), write(t, "small.txt", []byte("small"))}),
+		chromedp.Click(chromedp.CSS("#send")))
 	read(t, tab, chromedp.Poll[bool](`document.getElementById("progress").value > 0`))
-	if got := evaluate[int](t, tab, `document.getElementById("progress").value`); got <= 0 || got >= 100 {
-		t.Errorf("the bar stands at %d while the upload is held back", got)
+	for _, bar := range []string{"#progress", "#queue progress"} {
+		if got := evaluate[float64](t, tab, fmt.Sprintf(`document.querySelector(%q).value`, bar)); got <= 0 || got >= 1 {
+			t.Errorf("the bar %s stands at %v while the upload is held back", bar, got)
+		}
 	}
-	if !evaluate[bool](t, tab, `document.querySelector("#upload button").disabled`) {
+	if got := text(t, tab, "#pace"); !strings.Contains(got, "of 16.0 MiB") {
+		t.Errorf("the pace says %q", got)
+	}
+	if got := text(t, tab, "#queue li:last-child .state"); got != "5 bytes" {
+		t.Errorf("the file that waits says %q", got)
+	}
+	if !evaluate[bool](t, tab, `document.getElementById("send").disabled`) {
 		t.Error("the form can be sent twice")
 	}
 	close(goOn)
 	drive(t, tab, chromedp.WaitVisible(chromedp.CSS(".notice")))
 	checkStored(t, p, "big.bin", content)
+	checkStored(t, p, "small.txt", []byte("small"))
 }
 
-// Files can be dropped on the form.
-func TestDragAndDrop(t *testing.T) {
+// On a slow line the form says how fast it goes and how long it will take.
+func TestASlowLine(t *testing.T) {
 	p, tab := start(t, nil), openBrowser(t)
+	content := make([]byte, 600<<10)
+	drive(t, tab, chromedp.Navigate(p.url+"/upload"))
+	if _, err := chromedp.Call(tab, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Latency: 20, DownloadThroughput: -1, UploadThroughput: 300 << 10}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	drive(t, tab,
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "slow.bin", content)}),
+		chromedp.Click(chromedp.CSS("#send")))
+	read(t, tab, chromedp.Poll[bool](`/^[\d.]+ KiB of 600\.\d KiB, [\d.]+ [KM]iB\/s, about \d+ s left$|of 600 KiB, [\d.]+ [KM]iB\/s, about \d+ s left$/.test(document.querySelector("#queue .state").textContent)`))
+	drive(t, tab, chromedp.WaitVisible(chromedp.CSS(".notice")))
+	checkStored(t, p, "slow.bin", content)
+}
+
+// What was cancelled, or failed on the way, can be sent again as it is.
+func TestSendAgain(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	content := make([]byte, big)
+	failures := []struct {
+		says string
+		fail func(w http.ResponseWriter)
+	}{
+		// Never reads the body, so it has to be cancelled.
+		{"Cancelled.", func(http.ResponseWriter) { <-t.Context().Done() }},
+		// A connection that breaks.
+		{"The connection was lost before the file was confirmed.", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }},
+		// A proxy that has lost its way.
+		{"The upload failed (502). Please try again.", func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }},
+	}
+	var step atomic.Int32 // not counted by requests, as browsers repeat some
+	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		if i := int(step.Load()); i < len(failures) {
+			failures[i].fail(w)
+			return
+		}
+		pass.ServeHTTP(w, r)
+	})
+	drive(t, tab,
+		chromedp.Navigate(front+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", content)}),
+		chromedp.Click(chromedp.CSS("#send")),
+		chromedp.Click(chromedp.CSS("#queue .cancel"), chromedp.NodeVisible))
+	for _, failure := range failures {
+		read(t, tab, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector("#queue .failed .state")?.textContent === %q`, failure.says)))
+		if got := evaluate[string](t, tab, `document.getElementById("status").textContent`); got != "0 stored, 1 not sent" {
+			t.Errorf("screen readers hear %q", got)
+		}
+		step.Add(1)
+		drive(t, tab, chromedp.Click(chromedp.CSS("#queue .again"), chromedp.NodeVisible))
+	}
+	drive(t, tab, chromedp.WaitVisible(chromedp.CSS(".notice")))
+	checkStored(t, p, "big.bin", content)
+	if entries, err := os.ReadDir(p.folder); err != nil || len(entries) != 1 {
+		t.Errorf("%d files and %v, want the one", len(entries), err)
+	}
+}
+
+// Files can be dropped on the form and pasted into it, and taken out again.
+func TestDropAndPaste(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	give := func(name, event string) chromedp.Action[chromedp.Void] {
+		return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+			const given = new DataTransfer();
+			given.items.add(new File(["content"], %q));
+			const options = {dataTransfer: given, clipboardData: given, bubbles: true, cancelable: true};
+			document.querySelector(".drop").dispatchEvent(new %s);
+		}`, name, event))
+	}
 	drive(t, tab,
 		chromedp.Navigate(p.url+"/upload"),
-		chromedp.Evaluate[chromedp.Void](`{
-			const dragged = new DataTransfer();
-			dragged.items.add(new File(["dropped"], "dropped.txt"));
-			document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: dragged, bubbles: true, cancelable: true}));
-		}`),
-		chromedp.Click(chromedp.CSS("#upload button")),
+		give("dropped.txt", `DragEvent("drop", options)`),
+		give("pasted.txt", `ClipboardEvent("paste", options)`),
+		give("regretted.txt", `DragEvent("drop", options)`),
+		chromedp.Click(chromedp.CSS("#queue li:last-child .remove")),
+		chromedp.Click(chromedp.CSS("#send")),
 		chromedp.WaitVisible(chromedp.CSS(".notice")))
-	checkStored(t, p, "dropped.txt", []byte("dropped"))
+	checkStored(t, p, "dropped.txt", []byte("content"))
+	checkStored(t, p, "pasted.txt", []byte("content"))
+	if entries, err := os.ReadDir(p.folder); err != nil || len(entries) != 2 {
+		t.Errorf("%d files and %v, want 2", len(entries), err)
+	}
 }
 
-// A refusal that only the server can know of is said on the form, and what was
-// chosen stays chosen.
+// A refusal that only the server can know of is said on the form.
 func TestARefusalIsSaidOnTheForm(t *testing.T) {
 	p, tab := start(t, map[string]string{"UPLOAD_MAX_BYTES": "1KiB"}), openBrowser(t)
 	drive(t, tab,
@@ -278,13 +377,10 @@ func TestARefusalIsSaidOnTheForm(t *testing.T) {
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", make([]byte, 3<<20))}),
 		// As if the limit had been lowered since the form was fetched.
 		chromedp.Evaluate[chromedp.Void](`void (document.getElementById("upload").dataset.maxBytes = 1e9)`),
-		chromedp.Click(chromedp.CSS("#upload button")),
-		chromedp.WaitVisible(chromedp.CSS("#file-error")))
-	if got := text(t, tab, "#file-error"); !strings.Contains(got, "more than we can take at once") {
+		chromedp.Click(chromedp.CSS("#send")),
+		chromedp.WaitVisible(chromedp.CSS("#queue .failed")))
+	if got := text(t, tab, "#queue .failed .state"); !strings.Contains(got, "more than we can take at once") {
 		t.Errorf("the form says %q", got)
-	}
-	if got := evaluate[int](t, tab, `document.getElementById("file").files.length`); got != 1 {
-		t.Errorf("%d files are chosen still, want 1", got)
 	}
 }
 

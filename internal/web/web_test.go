@@ -92,24 +92,24 @@ func sections(all ...home.Section) func(context.Context) []home.Section {
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
-func deps(t testing.TB, log io.Writer) (web.Deps, string) {
-	t.Helper()
+func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
+	tb.Helper()
 	assets, err := web.NewAssets(static.FS)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template, err := certificate.New(pdfs.CertificateTemplate)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	folder := t.TempDir()
+	folder := tb.TempDir()
 	uploads, err := upload.Open(folder, 0)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := uploads.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return web.Deps{
