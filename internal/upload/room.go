@@ -2,7 +2,6 @@ package upload
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"sync"
 )
@@ -48,17 +47,3 @@ func (c *claim) spend(n int64) {
 }
 
 func (c *claim) release() { c.spend(c.left) }
-
-// spender writes to the disk at the claim's cost.
-func (c *claim) spender(disk io.Writer) io.Writer { return spender{disk, c} }
-
-type spender struct {
-	disk  io.Writer
-	claim *claim
-}
-
-func (s spender) Write(p []byte) (int, error) {
-	n, err := s.disk.Write(p)
-	s.claim.spend(int64(n))
-	return n, err
-}

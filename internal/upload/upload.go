@@ -56,9 +56,9 @@ type Store struct {
 	room   room
 }
 
-// bufferSize of writes, in bytes: multipart hands out 4 KiB at a time, which
-// would cost a system call each.
-const bufferSize = 256 << 10
+// chunkSize is how much is written at a time, in bytes: multipart hands out
+// 4 KiB at a time, which would cost a system call each.
+const chunkSize = 256 << 10
 
 // Open opens the folder of uploads, of whose disk reserve bytes are to stay
 // free. It makes the folder if it is missing, removes the drafts that a killed
@@ -185,17 +185,32 @@ type draft struct {
 	receipt Receipt
 }
 
-// fill copies the body to the draft, chunk by chunk.
+// fill copies the body to the draft, chunk by chunk. It reads one chunk while
+// another goroutine writes and digests the one before, which takes about as
+// long. An error of one ends the other, with the same error.
 func (d *draft) fill(body io.Reader, claim *claim) error {
-	digest := sha256.New()
-	disk := bufio.NewWriterSize(claim.spender(d.file), bufferSize)
-	n, err := io.Copy(io.MultiWriter(disk, digest), body)
-	if err != nil {
-		return err
+	received, incoming := io.Pipe()
+	defer func() { _ = incoming.CloseWithError(io.ErrUnexpectedEOF) }() // no end, if the body panics
+	written := make(chan error, 1)
+	go func() {
+		digest := sha256.New()
+		disk := &diskWriter{file: d.file, claim: claim}
+		n, err := io.CopyBuffer(io.MultiWriter(disk, digest), received, make([]byte, chunkSize))
+		d.receipt.Bytes = n
+		digest.Sum(d.receipt.SHA256[:0])
+		_ = received.CloseWithError(err) // always nil
+		written <- err
+	}()
+	chunks := bufio.NewWriterSize(incoming, chunkSize)
+	_, err := io.Copy(chunks, body)
+	if err == nil {
+		err = chunks.Flush()
 	}
-	d.receipt.Bytes = n
-	digest.Sum(d.receipt.SHA256[:0])
-	return disk.Flush()
+	_ = incoming.CloseWithError(err) // always nil
+	if failed := <-written; err == nil {
+		err = failed
+	}
+	return err
 }
 
 // publish puts the drafts on disk, gives each its final name and syncs the

@@ -154,6 +154,24 @@ func TestNamedDrafts(t *testing.T) {
 	}
 }
 
+// A body's panic reaches the caller, who can recover, and leaves nothing.
+func TestABodyThatPanics(t *testing.T) {
+	store, folder := open(t)
+	defer func() {
+		if recover() == nil {
+			t.Error("the panic was lost")
+		}
+		if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
+			t.Error(diff)
+		}
+	}()
+	_, _ = store.Receive(0, sequence(nil, upload.File{Name: "a.txt", Body: panicReader{}}))
+}
+
+type panicReader struct{}
+
+func (panicReader) Read([]byte) (int, error) { panic("oh") }
+
 func TestOneNameForManyAtOnce(t *testing.T) {
 	const senders = 48
 	store, folder := open(t)
