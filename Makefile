@@ -15,6 +15,7 @@ build: ## build the program as .bin/homepage
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .bin/homepage ./cmd/homepage
 
 test: setup lint ## install what is missing, lint, run every test with the race detector
+	@[ "$$(id -u)" = 0 ] || echo "Not root: tests that mount a small disk (a full one, a read-only one) will be skipped."
 	go test -race -count=1 ./...
 
 lint: ## check the code: vet, formats, arrows, tidiness, and that it builds elsewhere

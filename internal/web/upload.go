@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"homepage/internal/upload"
 )
 
@@ -88,6 +90,7 @@ func (s *server) showMistake(w http.ResponseWriter, r *http.Request, mistake *fo
 	if wantsJSON(r) {
 		return &statusError{status: http.StatusUnprocessableEntity, detail: mistake.Error()}
 	}
+	w.Header().Set(gzhttp.HeaderNoCompression, "1") // so that it goes out whole at once, see linger
 	return s.uploadPage.write(w, r, http.StatusUnprocessableEntity, uploadView{mistake, s.Limits})
 }
 
