@@ -239,6 +239,7 @@ function finish() {
 
 // The queue stands in for the input, which the browser would find empty.
 form.noValidate = true;
+form.classList.add("scripted");
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   start(unsent());
