@@ -101,7 +101,10 @@ function show(item, state, words) {
   row.querySelector(".again").hidden = state !== FAILED;
   row.querySelector(".cancel").hidden = state !== SENDING;
   row.querySelector(".remove").hidden = state === SENDING || state === STORED;
-  sendButton.disabled = current() !== undefined;
+  // One file is sent at a time.
+  for (const button of [sendButton, ...list.querySelectorAll(".again")]) {
+    button.disabled = current() !== undefined;
+  }
   list.hidden = queue.length === 0;
 }
 

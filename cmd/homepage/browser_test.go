@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -341,6 +342,42 @@ func TestSendAgain(t *testing.T) {
 	if entries, err := os.ReadDir(p.folder); err != nil || len(entries) != 1 {
 		t.Errorf("%d files and %v, want the one", len(entries), err)
 	}
+}
+
+// One file is sent at a time, so what failed waits for the one on its way.
+func TestSendAgainWaitsItsTurn(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	var posts atomic.Int32
+	goOn := make(chan struct{})
+	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		switch posts.Add(1) {
+		case 1:
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		case 2:
+			select {
+			case <-goOn:
+			case <-t.Context().Done(): // the test has failed
+			}
+		}
+		pass.ServeHTTP(w, r)
+	})
+	drive(t, tab,
+		chromedp.Navigate(front+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "first.txt", []byte("first")), write(t, "second.txt", []byte("second"))}),
+		chromedp.Click(chromedp.CSS("#send")))
+	read(t, tab, chromedp.Poll[bool](`document.querySelector("#queue .failed") !== null && document.querySelector("#queue .sending") !== null`))
+	if !evaluate[bool](t, tab, `document.querySelector("#queue .failed .again").disabled`) {
+		t.Error("a button is offered that does nothing")
+	}
+	close(goOn)
+	drive(t, tab,
+		chromedp.WaitVisible(chromedp.CSS("#queue .stored")),
+		chromedp.Click(chromedp.CSS("#queue .failed .again"), chromedp.NodeEnabled),
+		chromedp.WaitVisible(chromedp.CSS(".notice")))
+	checkStored(t, p, "first.txt", []byte("first"))
+	checkStored(t, p, "second.txt", []byte("second"))
 }
 
 // Files can be dropped on the form and pasted into it, and taken out again.

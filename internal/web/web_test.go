@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -389,6 +390,24 @@ func TestAssets(t *testing.T) {
 		if got := get(t, s, path); got.status != http.StatusNotFound {
 			t.Errorf("%s: status %d, want 404", path, got.status)
 		}
+	}
+}
+
+// A browser that may not sniff runs no script of another type, so the types
+// must not depend on what the machine believes.
+func TestTheMachineDoesNotDecideTypes(t *testing.T) {
+	before := mime.TypeByExtension(".js")
+	if err := mime.AddExtensionType(".js", "text/plain"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mime.AddExtensionType(".js", before); err != nil {
+			t.Error(err)
+		}
+	})
+	got := get(t, newSite(t), assetURL(t, "upload.js")).header.Get("Content-Type")
+	if got != "text/javascript; charset=utf-8" {
+		t.Errorf("Content-Type %q", got)
 	}
 }
 
