@@ -42,12 +42,12 @@ golden: ## write the expected pages anew, to be read in the diff
 audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 	go test -tags audit -run Audit -count=1 -v ./cmd/homepage
 
-# What the tests need: a C compiler for the race detector, a browser, and two
-# readers of PDF. Each is a command and the package of Debian that has it.
-TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils
+# What the tests need: a C compiler for the race detector, a browser, two
+# readers of PDF, and a proxy. Each is a command and the package of Debian that has it.
+TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils nginx:nginx
 
 setup:
-	@missing=; for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	@PATH="$$PATH:/usr/sbin"; missing=; for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
 	[ -z "$$missing" ] && exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "The tests need these, please install them:$$missing" >&2; exit 1; fi; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \

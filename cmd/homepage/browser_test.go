@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,22 +111,34 @@ func checkStored(t *testing.T, p *program, name string, want []byte) {
 	}
 }
 
-func TestBrowseTheHomepage(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+// complain collects what the browser has to complain of, such as what the
+// content security policy kept out.
+func complain(t *testing.T, tab context.Context) (complaints func() []string) {
+	t.Helper()
 	var mu sync.Mutex
-	var complaints []string
+	var list []string
 	if err := chromedp.Listen(tab, func(event any) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch e := event.(type) {
-		case *log.EventEntryAdded: // of what the content security policy kept out, too
-			complaints = append(complaints, e.Entry.Text)
+		case *log.EventEntryAdded:
+			list = append(list, e.Entry.Text)
 		case *runtime.EventExceptionThrown:
-			complaints = append(complaints, e.ExceptionDetails.Text)
+			list = append(list, e.ExceptionDetails.Text)
 		}
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+func TestBrowseTheHomepage(t *testing.T) {
+	p, tab := start(t, nil), openBrowser(t)
+	complaints := complain(t, tab)
 	for _, width := range []int64{360, 1280, 2560} {
 		drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(p.url))
 		if got := text(t, tab, "#promo-title"); got != "The Winter Reading Challenge" {
@@ -144,9 +157,7 @@ func TestBrowseTheHomepage(t *testing.T) {
 			}
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, complaint := range complaints {
+	for _, complaint := range complaints() {
 		if !strings.Contains(complaint, "404 (Not Found)") {
 			t.Errorf("the browser complains: %s", complaint)
 		}

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -422,11 +423,16 @@ func TestDrainEndsInTime(t *testing.T) {
 	}
 }
 
-// spawn runs the program as a process of its own.
-func spawn(t *testing.T, folder string) (*exec.Cmd, *program) {
+// spawn runs the program as a process of its own, with the given variables.
+func spawn(t *testing.T, folder string, variables ...string) (*exec.Cmd, *program) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "TEST_BE_HOMEPAGE=1", "ADDR=127.0.0.1:0", "UPLOADS="+folder)
+	return spawnBinary(t, os.Args[0], folder, append(variables, "TEST_BE_HOMEPAGE=1")...)
+}
+
+func spawnBinary(t *testing.T, binary, folder string, variables ...string) (*exec.Cmd, *program) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary)
+	cmd.Env = slices.Concat(os.Environ(), []string{"ADDR=127.0.0.1:0", "UPLOADS=" + folder}, variables)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

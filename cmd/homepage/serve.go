@@ -63,11 +63,13 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		recco = cmp.Or(recco, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	client := service.NewClient(time.Duration(s.ServiceTimeout))
+	client := service.NewClient(time.Duration(s.ServiceTimeout), time.Duration(s.StaleIfError))
 	defer client.Close()
-	sections := home.New(int(s.HomepageConcurrency),
-		home.Source{Name: "promo", Load: client.Promo(promo)},
-		home.Source{Name: "recommendations", Load: client.Recommendations(recco)},
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
+	defer end()
+	sections := home.New(life, log, int(s.HomepageConcurrency),
+		home.Source{Name: home.PromoName, Load: client.Promo(promo)},
+		home.Source{Name: home.RecommendationsName, Load: client.Recommendations(recco)},
 	)
 
 	var running drain
@@ -75,6 +77,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      sections.Gather,
+		Grace:       time.Duration(s.HomepageGrace),
 		Certificate: template,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{

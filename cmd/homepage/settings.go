@@ -23,6 +23,8 @@ type settings struct {
 	PromoServiceURL     *url.URL       `placeholder:"URL" help:"Promo service. Without it a sample runs inside the program."`
 	ReccoServiceURL     *url.URL       `placeholder:"URL" help:"Recommendation service. Without it a sample runs inside the program."`
 	ServiceTimeout      positive       `default:"2s" help:"How long a service may take to connect, answer and be decoded, together."`
+	StaleIfError        duration       `default:"5m" help:"How long a service's last good answer stands in when it fails, if the answer does not say."`
+	HomepageGrace       duration       `default:"50ms" help:"How long a page waits for sections that are nearly there before it begins without them."`
 	HomepageConcurrency count          `default:"0" help:"How many services a page calls at once; 0 is all, 1 is one after the other."`
 	SampleDelay         duration       `default:"0s" help:"How long the sample services wait before they answer."`
 	CertificateTemplate string         `placeholder:"FILE" help:"PDF with the placeholder %timestamp% and room for 32 characters. Without it the one inside the program is used."`

@@ -1,14 +1,16 @@
 // Package home gathers the sections of the homepage from their sources,
-// concurrently, so that a page takes as long as its slowest source and not as
-// long as all of them. Each section fails alone.
+// concurrently, and hands each over when it arrives, so that no section waits
+// for another. Each fails alone. Visitors who come together share one load;
+// what a source allows to be kept is shown again without one; and a source
+// that keeps failing is left alone for a while.
 //
-// It knows neither HTTP nor HTML: where content comes from is a Source's
-// business, how it looks is the page's.
+// It knows neither HTTP nor HTML: where content comes from and how long it
+// keeps is a Source's business, how it looks is the page's.
 package home
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,68 +42,85 @@ type Recommendations []Recommendation
 func (Promo) isContent()           {}
 func (Recommendations) isContent() {}
 
-// Source loads the content of one section. Load returns when ctx is done.
-type Source struct {
-	Name string
-	Load func(ctx context.Context) (Content, error)
-}
+// Names of the sections.
+const (
+	PromoName           = "promo"
+	RecommendationsName = "recommendations"
+)
 
-// Section is what one source gave for one page.
+// State tells what a section has come to.
+type State string
+
+// The states of a section.
+const (
+	Fresh  State = "fresh"  // as its source has it now, or allows it to be shown as such
+	Stale  State = "stale"  // older than that: a new load is under way, or has failed
+	Failed State = "failed" // nothing to show
+)
+
+// Section is what one source gave. It is shared by pages and never changes, so
+// that two of the same address look the same.
 type Section struct {
-	Name    string  // its source's name
-	Content Content // nil if and only if Err is not
-	Err     error
-	Took    time.Duration // from the call of Load, without any wait for its turn
+	Name    string // its source's name
+	Place   int    // its source's place among the sources, from 0
+	State   State
+	Content Content       // nil if and only if State is Failed
+	Err     error         // of the last load; not nil if State is Failed, or Stale for want of better
+	At      time.Time     // when the source made Content
+	Took    time.Duration // the last load, on a page of its own or an earlier one
 }
 
 // Home is a page of sections. It is safe for concurrent use.
 type Home struct {
-	sources []Source
+	sources []*source
 	limit   int
 }
 
-// New returns a page of the given sources, of which at most limit are loaded
-// at once: 1 loads one after the other, 0 all together.
-func New(limit int, sources ...Source) *Home {
+// New returns a page of the given sources, of which it waits for at most limit
+// at once: 1 loads one after the other, 0 all together. Loads outlive the
+// visitors who caused them, but not life. Failures are logged, once a load.
+func New(life context.Context, log *slog.Logger, limit int, sources ...Source) *Home {
 	if limit <= 0 {
 		limit = -1 // errgroup's word for no limit
 	}
-	return &Home{sources: sources, limit: limit}
-}
-
-// Gather loads every section and returns them in the order of their sources.
-func (h *Home) Gather(ctx context.Context) []Section {
-	sections := make([]Section, len(h.sources))
-	// Not errgroup.WithContext, which would cancel the healthy sections on the
-	// first error. Each goroutine keeps its error in its section instead.
-	var group errgroup.Group
-	group.SetLimit(h.limit)
-	for i, source := range h.sources {
-		group.Go(func() error {
-			start := time.Now()
-			content, err := load(ctx, source)
-			sections[i] = Section{Name: source.Name, Content: content, Err: err, Took: time.Since(start)}
-			return nil
-		})
+	h := &Home{limit: limit}
+	for place, s := range sources {
+		h.sources = append(h.sources, newSource(life, log.With("section", s.Name), place, s))
 	}
-	_ = group.Wait() // always nil
-	return sections
+	return h
 }
 
-// load calls the source and holds it to Section's promise. It recovers, since
-// a panic in a goroutine of its own would end the program and not the request.
-func load(ctx context.Context, source Source) (content Content, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			content, err = nil, fmt.Errorf("%s: panic: %v", source.Name, p)
+// Gather yields one section of every source, each when it arrives, and closes
+// the channel after the last. What is at hand is there when Gather returns, in
+// the order of the sources. When ctx ends, what is missing arrives as failed.
+func (h *Home) Gather(ctx context.Context) <-chan *Section {
+	arrived := make(chan *Section, len(h.sources)) // nobody need take them
+	var missing []*source
+	now := time.Now()
+	for _, s := range h.sources {
+		if section := s.atHand(now); section != nil {
+			arrived <- section
+		} else {
+			missing = append(missing, s)
 		}
-	}()
-	content, err = source.Load(ctx)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", source.Name, err)
-	case content == nil:
-		return nil, fmt.Errorf("%s: no content", source.Name)
 	}
-	return content, nil
+	if len(missing) == 0 {
+		close(arrived)
+		return arrived
+	}
+	go func() {
+		defer close(arrived)
+		// Not errgroup.WithContext, which would cancel the healthy sections on
+		// the first error. An error stays in its section instead.
+		var group errgroup.Group
+		group.SetLimit(h.limit)
+		for _, s := range missing {
+			group.Go(func() error {
+				arrived <- s.await(ctx)
+				return nil
+			})
+		}
+		_ = group.Wait() // always nil
+	}()
+	return arrived
 }

@@ -28,22 +28,22 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := service.NewClient(time.Minute)
+	client := service.NewClient(time.Minute, 0)
 	defer client.Close()
 
-	content, err := client.Promo(base.JoinPath(sample.PromoPath))(t.Context())
+	answer, err := client.Promo(base.JoinPath(sample.PromoPath))(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	promo := content.(home.Promo)
+	promo := answer.Content.(home.Promo)
 	if promo.Title == "" || promo.Text == "" || promo.URL == "" || promo.Action == "" || !strings.HasPrefix(promo.Image, "/pictures/") {
 		t.Errorf("promo %+v has gaps", promo)
 	}
-	content, err = client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context())
+	answer, err = client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range content.(home.Recommendations) {
+	for _, r := range answer.Content.(home.Recommendations) {
 		if r.Title == "" || r.URL == "" || r.Reason == "" || !strings.HasPrefix(r.Image, "/pictures/") {
 			t.Errorf("recommendation %+v has gaps", r)
 		}

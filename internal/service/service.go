@@ -2,9 +2,10 @@
 // answers into the homepage's content. It knows HTTP as a client only.
 //
 // The contract: a GET of the service's URL answers 200 with a JSON object.
-// Keys it does not know are ignored, missing ones are empty. It trusts no
-// answer: time, size and form are bounded here. Whether a URL in an answer
-// may be shown is for the page to judge.
+// Keys it does not know are ignored, missing ones are empty. Cache-Control
+// tells how long the answer may be shown. It trusts no answer: time, size,
+// form and way are bounded here. Whether a URL in an answer may be shown is
+// for the page to judge.
 package service
 
 import (
@@ -15,6 +16,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"homepage/internal/home"
@@ -23,21 +25,47 @@ import (
 // MaxBody is the largest answer that is read, in bytes, decompressed.
 const MaxBody = 1 << 20
 
+const (
+	redirectsMost = 3
+	errorMost     = 300 // bytes that an error may say of an answer
+)
+
 // Client calls services. Its connections are pooled: one Client serves all
 // services and all requests.
 type Client struct {
-	http    *http.Client
-	timeout time.Duration
+	http     *http.Client
+	timeout  time.Duration
+	fallback time.Duration
 }
 
 // NewClient returns a client whose every call ends within timeout, which
-// covers connecting, headers, body and decoding together.
-func NewClient(timeout time.Duration) *Client {
+// covers connecting, headers, body and decoding together. An answer that does
+// not say how long it may stand in for a failure may do so for fallback.
+func NewClient(timeout, fallback time.Duration) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil              // services are named by their operator, not reached through the visitors' way out
 	transport.MaxIdleConnsPerHost = 64 // the default of 2 would dial anew for nearly every visitor under load
 	transport.MaxResponseHeaderBytes = 64 << 10
-	return &Client{http: &http.Client{Transport: transport}, timeout: timeout}
+	return &Client{
+		http:     &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		timeout:  timeout,
+		fallback: fallback,
+	}
+}
+
+// checkRedirect keeps a service from sending us elsewhere, to a neighbour in
+// the network of the site, say, or back to plain http.
+func checkRedirect(next *http.Request, before []*http.Request) error {
+	first := before[0].URL
+	switch {
+	case next.URL.Host != first.Host:
+		return fmt.Errorf("redirected to another host: %s", next.URL.Host)
+	case first.Scheme == "https" && next.URL.Scheme != "https":
+		return errors.New("redirected from https to " + next.URL.Scheme)
+	case len(before) > redirectsMost:
+		return fmt.Errorf("redirected more than %d times", redirectsMost)
+	}
+	return nil
 }
 
 // Close closes the connections that are idle.
@@ -46,7 +74,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Promo returns the source of the offer that the service at u answers with:
 //
 //	{"title": "…", "text": "…", "url": "…", "action": "…", "image": "…"}
-func (c *Client) Promo(u *url.URL) func(context.Context) (home.Content, error) {
+func (c *Client) Promo(u *url.URL) func(context.Context) (home.Answer, error) {
 	type answer struct {
 		Title  string `json:"title"`
 		Text   string `json:"text"`
@@ -54,19 +82,13 @@ func (c *Client) Promo(u *url.URL) func(context.Context) (home.Content, error) {
 		Action string `json:"action"`
 		Image  string `json:"image"`
 	}
-	return func(ctx context.Context) (home.Content, error) {
-		got, err := get[answer](ctx, c, u)
-		if err != nil {
-			return nil, err
-		}
-		return home.Promo(got), nil
-	}
+	return load(c, u, func(got answer) home.Content { return home.Promo(got) })
 }
 
 // Recommendations returns the source of what the service at u recommends:
 //
 //	{"items": [{"title": "…", "url": "…", "reason": "…", "image": "…"}]}
-func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Content, error) {
+func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Answer, error) {
 	type answer struct {
 		Items []struct {
 			Title  string `json:"title"`
@@ -75,67 +97,70 @@ func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Content
 			Image  string `json:"image"`
 		} `json:"items"`
 	}
-	return func(ctx context.Context) (home.Content, error) {
-		got, err := get[answer](ctx, c, u)
-		if err != nil {
-			return nil, err
-		}
+	return load(c, u, func(got answer) home.Content {
 		items := make(home.Recommendations, len(got.Items))
 		for i, item := range got.Items {
 			items[i] = home.Recommendation(item)
 		}
-		return items, nil
-	}
+		return items
+	})
 }
 
-// get fetches u and decodes its JSON object. Its errors name the URL, without
-// the password that it may hold.
-func get[T any](ctx context.Context, c *Client, u *url.URL) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	value, err := fetch[T](ctx, c.http, u)
-	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no whole answer within %v", c.timeout)
+// load returns the source whose answers are the JSON objects T at u. Its
+// errors name the URL, without the password that it may hold.
+func load[T any](c *Client, u *url.URL, content func(T) home.Content) func(context.Context) (home.Answer, error) {
+	return func(ctx context.Context) (home.Answer, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		called := time.Now()
+		value, header, err := fetch[T](ctx, c.http, u)
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("no whole answer within %v", c.timeout)
+			}
+			if text := err.Error(); len(text) > errorMost { // it may quote the answer
+				err = errors.New(strings.ToValidUTF8(text[:errorMost], "") + "…")
+			}
+			return home.Answer{}, fmt.Errorf("GET %s: %w", u.Redacted(), err)
 		}
-		return value, fmt.Errorf("GET %s: %w", u.Redacted(), err)
+		answer := keep(header, called, c.fallback)
+		answer.Content = content(value)
+		return answer, nil
 	}
-	return value, nil
 }
 
-func fetch[T any](ctx context.Context, client *http.Client, u *url.URL) (T, error) {
-	var zero T
+func fetch[T any](ctx context.Context, client *http.Client, u *url.URL) (value T, header http.Header, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {
-		return zero, err
+		return value, nil, err
 	}
 	request.Header.Set("Accept", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		// url.Error says the URL again, the caller has said it already.
+		// url.Error says the URL again, the caller says it already.
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		return zero, err
+		return value, nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // what is left of it is of no use
 	if response.StatusCode != http.StatusOK {
-		return zero, fmt.Errorf("status %s", response.Status)
+		return value, nil, fmt.Errorf("status %s", response.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
 	if err != nil {
-		return zero, err
+		return value, nil, err
 	}
 	if len(body) > MaxBody {
-		return zero, fmt.Errorf("answer larger than %d bytes", MaxBody)
+		return value, nil, fmt.Errorf("answer larger than %d bytes", MaxBody)
 	}
 	// A pointer, to tell null from an object without keys.
-	var value *T
-	if err := json.Unmarshal(body, &value); err != nil {
-		return zero, err
+	var object *T
+	if err := json.Unmarshal(body, &object); err != nil {
+		return value, nil, err
 	}
-	if value == nil {
-		return zero, errors.New("answer is null, not an object")
+	if object == nil {
+		return value, nil, errors.New("answer is null, not an object")
 	}
-	return *value, nil
+	return *object, response.Header, nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -21,13 +22,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// fallback is how long an answer stands in for a failure if it does not say.
+const fallback = 5 * time.Minute
+
 // serve starts a real HTTP service and a client that waits for it as long as
 // timeout.
 func serve(t *testing.T, timeout time.Duration, handler http.HandlerFunc) (*service.Client, *url.URL) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client := service.NewClient(timeout)
+	client := service.NewClient(timeout, fallback)
 	t.Cleanup(client.Close)
 	u, err := url.Parse(server.URL)
 	if err != nil {
@@ -70,7 +74,7 @@ func TestPromo(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			client, u := serve(t, time.Minute, answer(test.status, test.body))
 			got, err := client.Promo(u)(t.Context())
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got.Content); diff != "" {
 				t.Error(diff)
 			}
 			checkError(t, err, test.err)
@@ -95,7 +99,7 @@ func TestRecommendations(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := home.Recommendations{{Title: "A", URL: "/a", Reason: "R", Image: "/i"}, {Title: "B"}}
-	if diff := cmp.Diff(home.Content(want), got); diff != "" {
+	if diff := cmp.Diff(home.Content(want), got.Content); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -143,6 +147,59 @@ func TestNobodyListens(t *testing.T) {
 	checkError(t, err, "GET http://reader:xxxxx@127.0.0.1:1: dial tcp")
 }
 
+// A service may move things about on its own host, and send us nowhere else.
+func TestRedirects(t *testing.T) {
+	elsewhere := httptest.NewServer(answer(200, `{"title":"from elsewhere"}`))
+	defer elsewhere.Close()
+	client, u := serve(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/there":
+			_, _ = w.Write([]byte(`{"title":"T"}`))
+		case "/moved":
+			http.Redirect(w, r, "/there", http.StatusFound)
+		case "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/away":
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		}
+	})
+	for path, want := range map[string]string{
+		"/moved": "",
+		"/loop":  "redirected more than 3 times",
+		"/away":  "redirected to another host: " + strings.TrimPrefix(elsewhere.URL, "http://"),
+	} {
+		got, err := client.Promo(u.JoinPath(path))(t.Context())
+		checkError(t, err, want)
+		if want == "" && got.Content != (home.Promo{Title: "T"}) {
+			t.Errorf("%s: %+v", path, got.Content)
+		}
+	}
+}
+
+func TestRedirectsKeepTheirScheme(t *testing.T) {
+	for _, test := range []struct{ from, to, want string }{
+		{"https://promo.example/", "http://promo.example/", "redirected from https to http"},
+		{"http://promo.example/", "https://promo.example/", ""},
+		{"https://promo.example/", "https://promo.example/there", ""},
+	} {
+		from, to := httptest.NewRequest(http.MethodGet, test.from, nil), httptest.NewRequest(http.MethodGet, test.to, nil)
+		checkError(t, service.CheckRedirect(to, []*http.Request{from}), test.want)
+	}
+}
+
+// What a service says ends up in the log, but not all of it.
+func TestErrorsAreShort(t *testing.T) {
+	client, u := serve(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "http://"+strings.Repeat("ä", 10_000))
+		w.WriteHeader(http.StatusFound)
+	})
+	_, err := client.Promo(u)(t.Context())
+	checkError(t, err, "redirected to another host: ")
+	if text := err.Error(); len(text) > 400 || !utf8.ValidString(text) {
+		t.Errorf("an error of %d bytes: %q", len(text), text)
+	}
+}
+
 // A connection goes back to the pool after a whole answer.
 func TestConnectionsArePooled(t *testing.T) {
 	var dialled atomic.Int32
@@ -158,7 +215,7 @@ func TestConnectionsArePooled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := service.NewClient(time.Minute)
+	client := service.NewClient(time.Minute, fallback)
 	defer client.Close()
 	for range 10 {
 		if _, err := client.Recommendations(u)(t.Context()); err != nil {

@@ -124,11 +124,11 @@ func (s *server) errorBody(r *http.Request, view errorView) (body []byte, conten
 		body, _ = json.Marshal(view)
 		return append(body, '\n'), "application/problem+json"
 	}
-	body, err := s.errorPage.render(r.URL.Path, view)
+	body, err := s.errorPage.render(frame[errorView]{r.URL.Path, view})
 	if err != nil {
 		return fmt.Appendf(nil, "%d %s\n", view.Status, view.Heading), "text/plain; charset=utf-8"
 	}
-	return body, "text/html; charset=utf-8"
+	return body, htmlType
 }
 
 // wantsJSON tells whether the client names JSON among what it accepts.

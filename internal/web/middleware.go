@@ -3,8 +3,11 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,8 +21,9 @@ import (
 )
 
 // wrap puts the middleware round the router. The first of the list is the
-// outermost: it sees a request first and its answer last.
-func (s *server) wrap(router http.Handler) (http.Handler, error) {
+// outermost: it sees a request first and its answer last. Pages may carry the
+// style sheet inside.
+func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes([]string{
 		"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json",
 	}))
@@ -27,11 +31,11 @@ func (s *server) wrap(router http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	list := []func(http.Handler) http.Handler{
-		withRequestID,   // first, since every line and page after it names the request
-		linger,          // outside the log, whose time ends when the answer is out
-		s.logAccess,     // outside all that can answer, so that every answer has its line
-		secureHeaders,   // outside all that can answer, so that every answer has them
-		s.refuseForeign, // outside the router, so that a foreign post is refused before its body is read
+		withRequestID,        // first, since every line and page after it names the request
+		linger,               // outside the log, whose time ends when the answer is out
+		s.logAccess,          // outside all that can answer, so that every answer has its line
+		secureHeaders(style), // outside all that can answer, so that every answer has them
+		s.refuseForeign,      // outside the router, so that a foreign post is refused before its body is read
 		func(next http.Handler) http.Handler { return compress(next) }, // outside recoverPanics, whose page it then treats like any other
 		s.recoverPanics, // next to the handlers, so that the headers above are still to be sent
 	}
@@ -117,10 +121,11 @@ func isProbe(r *http.Request) bool {
 }
 
 // secureHeaders tells browsers to allow only what the site itself uses.
-func secureHeaders(next http.Handler) http.Handler {
+func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
+	digest := sha256.Sum256([]byte(style))
 	policy := strings.Join([]string{
 		"default-src 'none'",
-		"style-src 'self'",
+		"style-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'",
 		"script-src 'self'",
 		"connect-src 'self'",          // the upload script
 		"img-src 'self' http: https:", // the services' pictures may be anywhere
@@ -128,15 +133,17 @@ func secureHeaders(next http.Handler) http.Handler {
 		"base-uri 'none'",
 		"frame-ancestors 'none'",
 	}, "; ")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
-		h.Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r)
-	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Content-Security-Policy", policy)
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+			h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+			h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+			h.Set("X-Content-Type-Options", "nosniff")
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // refuseForeign refuses what a page of another site sends. It judges by

@@ -8,12 +8,50 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
-// page is a template bound to the type of its data, so that a template which
+// fragment is a template bound to the type of its data, so that a template which
 // asks for a field that is not there fails at start and not for a visitor.
-type page[T any] struct {
+type fragment[T any] struct {
 	tmpl *template.Template
+}
+
+// newFragment parses the named files, of which the first is executed, and tries
+// it with every example. Give one that is full and one that is empty, since a
+// zero value enters neither with nor range.
+func newFragment[T any](files fs.FS, assets *Assets, names []string, examples ...T) (fragment[T], error) {
+	funcs := template.FuncMap{
+		"asset":  assets.URL,
+		"bytes":  formatBytes,
+		"link":   safeLink,
+		"first":  firstLetter,
+		"inline": func(name string) (template.CSS, error) { return readStyle(files, name) },
+	}
+	tmpl, err := template.New(names[0]).Funcs(funcs).ParseFS(files, names...)
+	if err != nil {
+		return fragment[T]{}, err
+	}
+	f := fragment[T]{tmpl}
+	for _, example := range examples {
+		if _, err := f.render(example); err != nil {
+			return fragment[T]{}, fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
+		}
+	}
+	return f, nil
+}
+
+func (f fragment[T]) render(data T) ([]byte, error) {
+	var body bytes.Buffer
+	if err := f.tmpl.Execute(&body, data); err != nil {
+		return nil, err
+	}
+	return body.Bytes(), nil
+}
+
+// page is base.html round a file of its own.
+type page[T any] struct {
+	fragment[frame[T]]
 }
 
 // frame is what base.html asks for: the page's own data, and what surrounds it.
@@ -22,45 +60,31 @@ type frame[T any] struct {
 	Data T
 }
 
-// newPage parses base.html and the named page, and executes them with every
-// example. Give one that is full and one that is empty, since a zero value
-// enters neither with nor range.
 func newPage[T any](files fs.FS, name string, assets *Assets, examples ...T) (page[T], error) {
-	funcs := template.FuncMap{
-		"asset": assets.URL,
-		"bytes": formatBytes,
-		"link":  safeLink,
-		"first": firstLetter,
+	frames := make([]frame[T], len(examples))
+	for i, example := range examples {
+		frames[i] = frame[T]{"/", example}
 	}
-	tmpl, err := template.New("base.html").Funcs(funcs).ParseFS(files, "base.html", name)
-	if err != nil {
-		return page[T]{}, err
-	}
-	p := page[T]{tmpl}
-	for _, example := range examples {
-		if _, err := p.render("/", example); err != nil {
-			return page[T]{}, fmt.Errorf("page %s: %w", name, err)
-		}
-	}
-	return p, nil
-}
-
-func (p page[T]) render(path string, data T) ([]byte, error) {
-	var body bytes.Buffer
-	if err := p.tmpl.Execute(&body, frame[T]{path, data}); err != nil {
-		return nil, err
-	}
-	return body.Bytes(), nil
+	f, err := newFragment(files, assets, []string{"base.html", name}, frames...)
+	return page[T]{f}, err
 }
 
 // write answers with the whole page, or with nothing if the template fails.
 func (p page[T]) write(w http.ResponseWriter, r *http.Request, status int, data T) error {
-	body, err := p.render(r.URL.Path, data)
+	body, err := p.render(frame[T]{r.URL.Path, data})
 	if err != nil {
 		return err
 	}
-	writeBody(w, status, "text/html; charset=utf-8", body)
+	writeBody(w, status, htmlType, body)
 	return nil
+}
+
+const htmlType = "text/html; charset=utf-8"
+
+// readStyle reads a style sheet that a page carries inside.
+func readStyle(files fs.FS, name string) (template.CSS, error) {
+	content, err := fs.ReadFile(files, name)
+	return template.CSS(content), err //nolint:gosec // the site's own file
 }
 
 // writeBody answers with a body that is complete.

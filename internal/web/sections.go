@@ -1,0 +1,116 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"homepage/internal/home"
+)
+
+// sectionView is what the template of a section asks for.
+type sectionView[T home.Content] struct {
+	State   home.State
+	Content *T        // nil if the section failed
+	AsOf    time.Time // when Content was made, if there should be newer but could not be had
+}
+
+// sectionParts are the parts of the homepage by the names of their sections.
+type sectionParts map[string]*sectionPart
+
+// sectionPart renders the sections of one name, each once for all visitors.
+type sectionPart struct {
+	title  string // in a sentence
+	render func(*home.Section) ([]byte, error)
+	log    *slog.Logger
+	last   atomic.Pointer[renderedSection]
+}
+
+type renderedSection struct {
+	section *home.Section
+	html    template.HTML
+}
+
+// newSectionPart parses the file and tries it with the example, new and old,
+// and without.
+func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Assets, log *slog.Logger, example T) (*sectionPart, error) {
+	var none T
+	f, err := newFragment(files, assets, []string{file, "as-of.html"},
+		sectionView[T]{State: home.Fresh, Content: &example},
+		sectionView[T]{State: home.Stale, Content: &none, AsOf: time.Unix(0, 0)},
+		sectionView[T]{State: home.Failed})
+	return &sectionPart{title: title, log: log, render: func(section *home.Section) ([]byte, error) {
+		view := sectionView[T]{State: section.State}
+		if content, ok := section.Content.(T); ok {
+			view.Content = &content
+		}
+		if section.State == home.Stale && section.Err != nil {
+			view.AsOf = section.At.UTC()
+		}
+		return f.render(view)
+	}}, err
+}
+
+func newSectionParts(files fs.FS, assets *Assets, log *slog.Logger) (sectionParts, error) {
+	promo, err := newSectionPart(files, "promo.html", "the offer", assets, log,
+		home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"})
+	if err != nil {
+		return nil, err
+	}
+	recommendations, err := newSectionPart(files, "recommendations.html", "the recommendations", assets, log,
+		home.Recommendations{{Title: "T", URL: "/u", Reason: "R", Image: "/i"}, {}})
+	if err != nil {
+		return nil, err
+	}
+	return sectionParts{home.PromoName: promo, home.RecommendationsName: recommendations}, nil
+}
+
+// render returns the section as HTML whose tags are balanced, since it is
+// executed apart and html/template escapes what it is given.
+func (p sectionParts) render(section *home.Section) template.HTML {
+	part := p[section.Name]
+	if last := part.last.Load(); last != nil && last.section == section {
+		return last.html
+	}
+	body, err := part.render(section)
+	if err != nil { // a mistake of ours; the rest of the page is worth more
+		part.log.Error("section not rendered", "section", section.Name, "err", err)
+	}
+	rendered := &renderedSection{section, template.HTML(body)} //nolint:gosec // html/template made it
+	part.last.Store(rendered)
+	return rendered.html
+}
+
+// figures says how long the services of the sections took, and what they would
+// have taken one after the other.
+func (p sectionParts) figures(sections []*home.Section) string {
+	if len(sections) == 0 {
+		return ""
+	}
+	var each []string
+	var sum time.Duration
+	for _, section := range slices.SortedFunc(slices.Values(sections), byPlace) {
+		each = append(each, formatTook(section.Took)+" for "+p[section.Name].title)
+		sum += section.Took
+	}
+	return "The services took " + strings.Join(each, " and ") + "; one after the other that makes " + formatTook(sum) + "."
+}
+
+func byPlace(a, b *home.Section) int { return a.Place - b.Place }
+
+// formatTook writes a time for people: 0.4 ms, 312 ms, 1.25 s.
+func formatTook(d time.Duration) string {
+	switch ms := millis(d); {
+	case ms < 9.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.2f s", ms/1000)
+	}
+}
