@@ -280,7 +280,7 @@ func TestFreshness(t *testing.T) {
 				{0, home.Fresh, "1", false, 1, false},
 				{time.Minute, home.Stale, "1", false, 2, true},
 				{time.Minute + delay - 1, home.Stale, "1", false, 2, true},
-				{time.Minute + delay, home.Fresh, "2", false, 2, true},
+				{time.Minute + delay + 1, home.Fresh, "2", false, 2, true},
 				{10 * time.Minute, home.Fresh, "3", false, 3, false},
 			},
 		},

@@ -45,7 +45,7 @@ type source struct {
 	join       func() <-chan singleflight.Result // the load that runs, or a new one
 	breaker    *gobreaker.CircuitBreaker[Answer]
 	kept       atomic.Pointer[kept]    // the last answer, if it may be kept
-	failure    atomic.Pointer[Section] // what stands in since the last load failed; nil if it did not
+	failure    atomic.Pointer[Section] // what stood in when a load failed last
 	refreshing atomic.Bool
 }
 
@@ -140,7 +140,6 @@ func (s *source) load(life context.Context) *Section {
 	}
 	fresh := &Section{Name: s.Name, Place: s.place, State: Fresh, Content: answer.Content, At: answer.At, Took: now.Sub(start)}
 	s.log.DebugContext(life, "section loaded", "ms", millis(fresh.Took))
-	s.failure.Store(nil)
 	s.keep(answer, fresh, now)
 	return fresh
 }

@@ -175,11 +175,9 @@ func matches(field, tag string) bool {
 // page but the visitor leaving, so there is no error to return.
 func (s *server) streamHome(w http.ResponseWriter, r *http.Request, view *homeView, arriving <-chan *home.Section) {
 	conn := http.NewResponseController(w)
-	// How long the services take is bounded, and not by what bounds a visitor's
-	// connection. net/http would take the end of that for the visitor's leaving.
-	_ = conn.SetReadDeadline(time.Time{})
 	pieces := bufio.NewWriter(w)
 	send := func() {
+		// The time since the last piece was the services', not the visitor's.
 		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime))
 		_ = pieces.Flush()
 		_ = conn.Flush()

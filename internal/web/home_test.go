@@ -226,6 +226,19 @@ func TestNotModified(t *testing.T) {
 	}
 }
 
+// A new release is another page, even if the services say the same.
+func TestAnotherFrameIsAnotherPage(t *testing.T) {
+	tag := get(t, newSite(t), "/").header.Get("ETag")
+	changed := newSite(t, func(d *web.Deps) {
+		files := copyTemplates(t)
+		files["base.html"].Data = bytes.Replace(files["base.html"].Data, []byte("<body>"), []byte("<body><p>News!</p>"), 1)
+		d.Templates = files
+	})
+	if got := get(t, changed, "/", "If-None-Match", tag); got.status != http.StatusOK {
+		t.Errorf("status %d, want the new page", got.status)
+	}
+}
+
 // A section is rendered for the first of those who share it, and the page too.
 func TestTheSameSectionsAreTheSamePage(t *testing.T) {
 	s := newSite(t)

@@ -419,6 +419,24 @@ func TestOneAccessLineARequest(t *testing.T) {
 	}
 }
 
+// copyTemplates returns the site's templates, to be changed.
+func copyTemplates(t *testing.T) fstest.MapFS {
+	t.Helper()
+	files := fstest.MapFS{}
+	names, err := fs.Glob(templates.FS, "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		content, err := fs.ReadFile(templates.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: content}
+	}
+	return files
+}
+
 // A mistake in a template is found when the program starts.
 func TestNewRefusesABrokenTemplate(t *testing.T) {
 	for _, test := range []struct{ name, file, broken string }{
@@ -434,14 +452,7 @@ func TestNewRefusesABrokenTemplate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			all, _ := deps(t, io.Discard)
-			files := fstest.MapFS{}
-			for _, file := range []string{"base.html", "home.html", "promo.html", "recommendations.html", "as-of.html", "skeleton.css", "upload.html", "error.html"} {
-				content, err := fs.ReadFile(templates.FS, file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				files[file] = &fstest.MapFile{Data: content}
-			}
+			files := copyTemplates(t)
 			if test.broken == "" {
 				delete(files, test.file)
 			} else {
