@@ -194,7 +194,7 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, view *homeVi
 				send() // what is written so far, since the next will be waited for
 			}
 			section, open := <-arriving
-			if !open || !yield(section) {
+			if !open || r.Context().Err() != nil || !yield(section) {
 				return
 			}
 		}
