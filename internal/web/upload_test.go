@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -447,7 +448,7 @@ func serveSlowly(t *testing.T) (conn net.Conn, folder string) {
 	listener.conns <- far
 	t.Cleanup(func() {
 		_ = conn.Close()
-		_ = server.Close()
+		_ = server.Shutdown(context.WithoutCancel(t.Context())) // waits for the connection's end, which synctest wants to see
 	})
 	fmt.Fprint(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999\r\n\r\n")
 	return conn, folder
