@@ -1,13 +1,11 @@
 package web
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"strings"
@@ -17,10 +15,8 @@ import (
 )
 
 const (
-	fileField  = "file"
-	maxFields  = 100       // parts of a form that are no files
-	maxHeader  = 64 << 10  // bytes of a part's header or a field; multipart's own bound is 10 MiB
-	readBuffer = 256 << 10 // bytes; multipart asks for 4 KiB at a time
+	fileField = "file"
+	maxFields = 100 // parts of a form that are no files
 
 	// Each paceBytes of a body must arrive within paceTime, a floor of 1 KiB/s:
 	// a slow phone gets on, and who holds a connection for nothing is let go.
@@ -31,8 +27,7 @@ const (
 // form reads a multipart form (RFC 7578) as it comes in. It says of each error
 // which answer it deserves.
 type form struct {
-	parts  *multipart.Reader
-	header *headerLimit
+	parts  *multipartReader
 	fields int   // parts that were no files
 	bytes  int64 // of files
 }
@@ -41,13 +36,11 @@ type form struct {
 // bytes. It reads none of them yet. Its error is that the request is no form.
 func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error) {
 	body := &bodyReader{conn: http.NewResponseController(w), body: http.MaxBytesReader(w, r.Body, limit)}
-	header := &headerLimit{body: bufio.NewReaderSize(endless(body), readBuffer), left: unlimited}
-	r.Body = io.NopCloser(header)
-	parts, err := r.MultipartReader()
+	parts, err := newMultipartReader(r.Header, body)
 	if err != nil {
 		return nil, err
 	}
-	return &form{parts: parts, header: header}, nil
+	return &form{parts: parts}, nil
 }
 
 // files yields the files of the form. It ends well only after the form's
@@ -55,78 +48,63 @@ func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error)
 func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 	return func(yield func(upload.File, error) bool) {
 		for n := 0; ; n++ {
-			part, name, err := f.nextFile()
+			name, err := f.nextFile()
 			switch {
-			case err != nil:
-			case part == nil && n == 0:
+			case errors.Is(err, io.EOF) && n == 0:
 				err = &formError{Message: "This field is required."}
-			case part == nil:
+			case errors.Is(err, io.EOF):
 				return
+			case err != nil:
 			case n == limits.Files:
 				err = &formError{Message: fmt.Sprintf("Please choose at most %d files.", limits.Files)}
 			}
-			if !yield(upload.File{Name: name, Body: &fileReader{form: f, part: part, name: name, limit: limits.Bytes}}, err) || err != nil {
+			if !yield(upload.File{Name: name, Body: &fileReader{form: f, name: name, limit: limits.Bytes}}, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// nextFile returns the next file of the form, or no part after the form's
-// closing boundary. It skips other fields.
-func (f *form) nextFile() (part *multipart.Part, name string, err error) {
+// nextFile returns the name of the form's next file, or io.EOF after the form's
+// closing delimiter. It skips other fields.
+func (f *form) nextFile() (name string, err error) {
 	for ; f.fields <= maxFields; f.fields++ {
-		part, err := f.nextPart()
-		if err != nil || part == nil {
-			return nil, "", err
+		header, err := f.parts.nextPart()
+		if err != nil {
+			return "", malformed(err)
 		}
-		// Not Part.FileName, which hides what the client really sent.
-		_, disposition, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+		_, disposition, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 		if err != nil || disposition["name"] != fileField {
 			continue
 		}
 		name, isFile := disposition["filename"]
 		if !isFile {
-			return nil, "", &formError{Message: "No file was submitted. Check the encoding type on the form."}
+			return "", &formError{Message: "No file was submitted. Check the encoding type on the form."}
 		}
 		if name == "" { // what a browser sends for a file input left alone
 			continue
 		}
-		switch encoding := part.Header.Get("Content-Transfer-Encoding"); strings.ToLower(encoding) {
+		switch encoding := header.Get("Content-Transfer-Encoding"); strings.ToLower(encoding) {
 		case "", "7bit", "8bit", "binary":
 		default: // RFC 7578 4.7 has no use for it; stored undecoded it would be another file
-			return nil, "", fail(http.StatusUnsupportedMediaType, fmt.Errorf("a part has the transfer encoding %q", encoding))
+			return "", fail(http.StatusUnsupportedMediaType, fmt.Errorf("a part has the transfer encoding %q", encoding))
 		}
-		return part, name, nil
+		return name, nil
 	}
-	return nil, "", fail(http.StatusBadRequest, fmt.Errorf("more than %d fields", maxFields))
-}
-
-// nextPart skips what is left of a field and reads the next part's header.
-// There is no part after the closing boundary.
-func (f *form) nextPart() (*multipart.Part, error) {
-	f.header.left = maxHeader
-	defer func() { f.header.left = unlimited }()
-	// Not NextPart, which would decode quoted-printable and nothing else.
-	part, err := f.parts.NextRawPart()
-	if errors.Is(err, io.EOF) {
-		return nil, nil //nolint:nilnil // the end is no error, and there is no part
-	}
-	return part, malformed(err)
+	return "", fail(http.StatusBadRequest, fmt.Errorf("more than %d fields", maxFields))
 }
 
 // fileReader is the content of one file of a form. An empty file is a mistake,
 // and all files together have a limit.
 type fileReader struct {
 	form  *form
-	part  *multipart.Part
 	name  string
 	limit int64 // bytes of all files of the form
 	some  bool  // something was read
 }
 
 func (f *fileReader) Read(p []byte) (int, error) {
-	n, err := f.part.Read(p)
+	n, err := f.form.parts.Read(p)
 	f.some = f.some || n > 0
 	f.form.bytes += int64(n)
 	switch {
@@ -134,54 +112,18 @@ func (f *fileReader) Read(p []byte) (int, error) {
 		return n, fail(http.StatusRequestEntityTooLarge, fmt.Errorf("files of more than %d bytes", f.limit))
 	case errors.Is(err, io.EOF) && !f.some:
 		return n, &formError{"The submitted file is empty.", f.name}
-	case errors.Is(err, io.EOF):
-		return n, io.EOF
 	}
 	return n, malformed(err)
 }
 
 // malformed marks an error of the form's parser as the client's, unless it
-// came from the body and is marked already.
+// came from the body and is marked already. The end is no error.
 func malformed(err error) error {
-	if _, ok := errors.AsType[*statusError](err); ok || err == nil {
+	if _, ok := errors.AsType[*statusError](err); ok || err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return fail(http.StatusBadRequest, err)
 }
-
-// unlimited stands for no limit on what is read.
-const unlimited = -1
-
-// headerLimit bounds what multipart reads on its way to the next file.
-type headerLimit struct {
-	body io.Reader
-	left int // bytes, or unlimited
-}
-
-func (h *headerLimit) Read(p []byte) (int, error) {
-	if h.left == 0 {
-		return 0, fail(http.StatusBadRequest, fmt.Errorf("a part's header or a field has more than %d bytes", maxHeader))
-	}
-	if h.left == unlimited {
-		return h.body.Read(p)
-	}
-	n, err := h.body.Read(p[:min(len(p), h.left)])
-	h.left -= n
-	return n, err
-}
-
-// endless follows a body with an error instead of its end. A form ends by its
-// closing boundary, but multipart also takes the end of the body for it when
-// that comes where a part's header should be, so a form that was cut there
-// would pass for whole. The line break is for clients that leave it out after
-// the closing boundary, as they may.
-func endless(body io.Reader) io.Reader {
-	return io.MultiReader(body, strings.NewReader("\r\n"), cutShort{})
-}
-
-type cutShort struct{}
-
-func (cutShort) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // bodyReader is a request's body that gives up when it comes too slowly, and
 // says of each error which answer it deserves.
