@@ -9,7 +9,6 @@
 package upload
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -56,9 +55,9 @@ type Store struct {
 	room   room
 }
 
-// chunkSize is how much is written at a time, in bytes: multipart hands out
-// 4 KiB at a time, which would cost a system call each.
-const chunkSize = 256 << 10
+// chunkSize is the most that is read, digested and written at a time, in bytes.
+// It is about the memory that an upload takes; more would hardly be faster.
+const chunkSize = 512 << 10
 
 // Open opens the folder of uploads, of whose disk reserve bytes are to stay
 // free. It makes the folder if it is missing, removes the drafts that a killed
@@ -146,6 +145,7 @@ func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Re
 		return nil, err
 	}
 	defer claim.release()
+	chunk := make([]byte, chunkSize)
 	var all []*draft
 	defer func() {
 		for _, d := range all {
@@ -172,7 +172,7 @@ func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Re
 		}
 		d := &draft{file: created, receipt: Receipt{Original: file.Name}}
 		all = append(all, d)
-		if err := d.fill(file.Body, claim); err != nil {
+		if err := d.fill(file.Body, claim, chunk); err != nil {
 			return nil, fmt.Errorf("receive %q: %w", file.Name, err)
 		}
 	}
@@ -185,31 +185,13 @@ type draft struct {
 	receipt Receipt
 }
 
-// fill copies the body to the draft, chunk by chunk. It reads one chunk while
-// another goroutine writes and digests the one before, which takes about as
-// long. An error of one ends the other, with the same error.
-func (d *draft) fill(body io.Reader, claim *claim) error {
-	received, incoming := io.Pipe()
-	defer func() { _ = incoming.CloseWithError(io.ErrUnexpectedEOF) }() // no end, if the body panics
-	written := make(chan error, 1)
-	go func() {
-		digest := sha256.New()
-		disk := &diskWriter{file: d.file, claim: claim}
-		n, err := io.CopyBuffer(io.MultiWriter(disk, digest), received, make([]byte, chunkSize))
-		d.receipt.Bytes = n
-		digest.Sum(d.receipt.SHA256[:0])
-		_ = received.CloseWithError(err) // always nil
-		written <- err
-	}()
-	chunks := bufio.NewWriterSize(incoming, chunkSize)
-	_, err := io.Copy(chunks, body)
-	if err == nil {
-		err = chunks.Flush()
-	}
-	_ = incoming.CloseWithError(err) // always nil
-	if failed := <-written; err == nil {
-		err = failed
-	}
+// fill copies the body to the draft, chunk by chunk, and digests it.
+func (d *draft) fill(body io.Reader, claim *claim, chunk []byte) error {
+	digest := sha256.New()
+	disk := &diskWriter{file: d.file, claim: claim}
+	n, err := io.CopyBuffer(io.MultiWriter(disk, digest), body, chunk)
+	d.receipt.Bytes = n
+	digest.Sum(d.receipt.SHA256[:0])
 	return err
 }
 
