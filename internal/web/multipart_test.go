@@ -74,7 +74,7 @@ func TestAFormInPieces(t *testing.T) {
 	for _, f := range want {
 		parts = append(parts, "Content-Disposition: form-data; name=\"file\"; filename=\""+f.name+"\"\r\n\r\n"+f.content)
 	}
-	body := "preamble\r\n--b \t\r\n" + strings.Join(parts, "\r\n--b\r\n") +
+	body := "preamble\r\n--b \t\r\n" + strings.Join(parts, "\r\n--b\t\r\n") +
 		"\r\n--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\n--b\r\n\r\n--b-- \t\r\nepilogue\r\n--b\r\n"
 	for _, buffer := range []int{1, 100, 64 << 10} {
 		for cut := range len(body) {
