@@ -20,9 +20,9 @@ const (
 )
 
 // multipartReader reads the parts of a form (RFC 7578, RFC 2046 5.1.1). Unlike
-// mime/multipart it reads the content straight into the caller's buffer, which
-// takes half the time, and it is strict where that one is lenient: lines end
-// in CRLF, and a body that ends before its closing delimiter is cut short.
+// mime/multipart it reads the content straight into the caller's buffer, and it
+// is strict where that one is lenient: lines end in CRLF, and a body that ends
+// before its closing delimiter is cut short.
 type multipartReader struct {
 	body      io.Reader
 	err       error  // of the body, after its last byte
