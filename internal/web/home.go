@@ -54,12 +54,12 @@ func (v *homeView) Sections() iter.Seq[template.HTML] {
 // Figures tells of the sections shown how long their services took.
 func (v *homeView) Figures() string { return v.parts.figures(v.shown) }
 
-// wholePage is a homepage without a notice, as it was sent last. Visitors who
-// get the same sections get the same page.
+// wholePage is a homepage without a notice. Visitors who get the same sections
+// get the same page.
 type wholePage struct {
-	sections []*home.Section
-	body     []byte
-	etag     string
+	body []byte
+	etag string
+	err  error
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -92,7 +92,7 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	if view.Notice != nil {
 		return s.homePage.write(w, r, http.StatusOK, view)
 	}
-	return s.sendWhole(w, r, view, sections)
+	return s.sendWhole(w, r, s.wholePage.get(sections))
 }
 
 // collect takes the sections that arrive within the grace and tells whether
@@ -128,16 +128,16 @@ func collect(arriving <-chan *home.Section, grace time.Duration) (sections []*ho
 	}
 }
 
+// renderWhole makes the page of the sections, without a notice.
+func (s *server) renderWhole(sections []*home.Section) wholePage {
+	body, err := s.homePage.render(frame[*homeView]{homePath, newHomeView(s.sections, sections...)})
+	return wholePage{body, s.homeTag(sections), err}
+}
+
 // sendWhole answers with a page that others may have been sent before.
-func (s *server) sendWhole(w http.ResponseWriter, r *http.Request, view *homeView, sections []*home.Section) error {
-	page := s.lastWhole.Load()
-	if page == nil || !slices.Equal(page.sections, sections) {
-		body, err := s.homePage.render(frame[*homeView]{homePath, view})
-		if err != nil {
-			return err
-		}
-		page = &wholePage{sections, body, s.homeTag(sections)}
-		s.lastWhole.Store(page)
+func (s *server) sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) error {
+	if page.err != nil {
+		return page.err
 	}
 	w.Header().Set("ETag", page.etag)
 	if matches(r.Header.Get("If-None-Match"), page.etag) {

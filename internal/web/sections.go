@@ -5,9 +5,9 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"homepage/internal/home"
@@ -23,17 +23,10 @@ type sectionView[T home.Content] struct {
 // sectionParts are the parts of the homepage by the names of their sections.
 type sectionParts map[string]*sectionPart
 
-// sectionPart renders the sections of one name, each once for all visitors.
+// sectionPart is the part of the homepage for the sections of one name.
 type sectionPart struct {
-	title  string // in a sentence
-	render func(*home.Section) ([]byte, error)
-	log    *slog.Logger
-	last   atomic.Pointer[renderedSection]
-}
-
-type renderedSection struct {
-	section *home.Section
-	html    template.HTML
+	title string // in a sentence
+	html  *memo[*home.Section, template.HTML]
 }
 
 // newSectionPart parses the file and tries it with the example, new and old,
@@ -44,16 +37,31 @@ func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Ass
 		sectionView[T]{State: home.Fresh, Content: &example},
 		sectionView[T]{State: home.Stale, Content: &none, AsOf: time.Unix(0, 0)},
 		sectionView[T]{State: home.Failed})
-	return &sectionPart{title: title, log: log, render: func(section *home.Section) ([]byte, error) {
-		view := sectionView[T]{State: section.State}
+	return &sectionPart{title, newMemo(looksSame, func(section *home.Section) template.HTML {
+		view := sectionView[T]{State: section.State, AsOf: asOf(section)}
 		if content, ok := section.Content.(T); ok {
 			view.Content = &content
 		}
-		if section.State == home.Stale && section.Err != nil {
-			view.AsOf = section.At.UTC()
+		body, err := f.render(view)
+		if err != nil { // a mistake of ours; the rest of the page is worth more
+			log.Error("section not rendered", "section", section.Name, "err", err)
 		}
-		return f.render(view)
-	}}, err
+		return template.HTML(body) //nolint:gosec // html/template made it
+	})}, err
+}
+
+// looksSame tells whether two sections of one name are the same to a visitor.
+func looksSame(a, b *home.Section) bool {
+	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
+}
+
+// asOf returns when the section's content was made if the visitor is to know
+// that, since there should be newer.
+func asOf(section *home.Section) time.Time {
+	if section.State != home.Stale || section.Err == nil {
+		return time.Time{}
+	}
+	return section.At.UTC()
 }
 
 func newSectionParts(files fs.FS, assets *Assets, log *slog.Logger) (sectionParts, error) {
@@ -73,17 +81,7 @@ func newSectionParts(files fs.FS, assets *Assets, log *slog.Logger) (sectionPart
 // render returns the section as HTML whose tags are balanced, since it is
 // executed apart and html/template escapes what it is given.
 func (p sectionParts) render(section *home.Section) template.HTML {
-	part := p[section.Name]
-	if last := part.last.Load(); last != nil && last.section == section {
-		return last.html
-	}
-	body, err := part.render(section)
-	if err != nil { // a mistake of ours; the rest of the page is worth more
-		part.log.Error("section not rendered", "section", section.Name, "err", err)
-	}
-	rendered := &renderedSection{section, template.HTML(body)} //nolint:gosec // html/template made it
-	part.last.Store(rendered)
-	return rendered.html
+	return p[section.Name].html.get(section)
 }
 
 // figures says how long the services of the sections took, and what they would

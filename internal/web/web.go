@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,7 +53,7 @@ type server struct {
 	homePage   page[*homeView]
 	homeFrame  []byte // the homepage without sections
 	sections   sectionParts
-	lastWhole  atomic.Pointer[wholePage]
+	wholePage  *memo[[]*home.Section, wholePage]
 	uploadPage page[uploadView]
 	errorPage  page[errorView]
 }
@@ -88,6 +87,7 @@ func New(deps Deps) (http.Handler, error) {
 	if s.homeFrame, err = s.homePage.render(frame[*homeView]{homePath, newHomeView(nil)}); err != nil {
 		return nil, err
 	}
+	s.wholePage = newMemo(slices.Equal, s.renderWhole)
 	return s.wrap(s.routes(), style)
 }
 
