@@ -2,9 +2,12 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"iter"
 	"net/http"
 	"slices"
@@ -22,44 +25,60 @@ const skeletonStyle = "skeleton.css"
 type homeView struct {
 	Notice   []upload.Receipt // what the visitor has just stored
 	Streamed bool             // sections come after all else, in any order, each for its slot
-	sections iter.Seq[*home.Section]
-	parts    sectionParts
-	shown    []*home.Section
+	Sections iter.Seq[template.HTML]
+	Figures  func() string // how long the services took for the sections shown
 }
 
-// newHomeView returns a whole page of the sections.
-func newHomeView(parts sectionParts, sections ...*home.Section) *homeView {
-	return &homeView{parts: parts, sections: slices.Values(sections)}
-}
-
-func exampleHome() *homeView {
-	view := newHomeView(nil)
-	view.Streamed = true
-	view.Notice = []upload.Receipt{{Name: "a-1.txt", Original: "a.txt", Bytes: 1}}
-	return view
-}
-
-// Sections yields every section as HTML.
-func (v *homeView) Sections() iter.Seq[template.HTML] {
-	return func(yield func(template.HTML) bool) {
-		for section := range v.sections {
-			v.shown = append(v.shown, section)
-			if !yield(v.parts.render(section)) {
-				return
+// newHomeView returns a view of sections that may still have to arrive.
+func newHomeView(parts sectionParts, sections iter.Seq[*home.Section]) homeView {
+	var shown []*home.Section
+	return homeView{
+		Sections: func(yield func(template.HTML) bool) {
+			for section := range sections {
+				shown = append(shown, section)
+				if !yield(parts.render(section)) {
+					return
+				}
 			}
-		}
+		},
+		Figures: func() string { return parts.figures(shown) },
 	}
 }
 
-// Figures tells of the sections shown how long their services took.
-func (v *homeView) Figures() string { return v.parts.figures(v.shown) }
+// homeFrame is the whole page in the pieces round its sections and figures.
+type homeFrame struct{ before, between, after string }
+
+const sectionsMark, figuresMark = "@sections@", "@figures@"
+
+// exampleHome has marks in place of sections and figures. The full one is
+// streamed and has a notice.
+func exampleHome(full bool) homeView {
+	view := homeView{
+		Streamed: full,
+		Sections: slices.Values([]template.HTML{sectionsMark}),
+		Figures:  func() string { return figuresMark },
+	}
+	if full {
+		view.Notice = []upload.Receipt{{Name: "a-1.txt", Original: "a.txt", Bytes: 1}}
+	}
+	return view
+}
+
+func newHomeFrame(p page[homeView]) (homeFrame, error) {
+	body, err := p.render(frame[homeView]{homePath, exampleHome(false)})
+	before, rest, ok1 := strings.Cut(string(body), sectionsMark)
+	between, after, ok2 := strings.Cut(rest, figuresMark)
+	if err == nil && (!ok1 || !ok2) {
+		err = errors.New("home.html: no sections, or no figures after them")
+	}
+	return homeFrame{before, between, after}, err
+}
 
 // wholePage is a homepage without a notice. Visitors who get the same sections
 // get the same page.
 type wholePage struct {
 	body []byte
 	etag string
-	err  error
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -78,21 +97,22 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		return nil //nolint:nilerr // the visitor has left, and the notice waits for the next visit
 	}
 	slices.SortFunc(sections, byPlace)
-	view := newHomeView(s.sections, sections...)
-	view.Notice = s.notices.take(w, r)
-	if view.Notice != nil {
+	notice := s.notices.take(w, r)
+	if notice != nil {
 		w.Header().Set("Cache-Control", "no-store") // it is shown once
 	}
 	if !whole {
-		view.Streamed = true
-		s.streamHome(w, r, view, arriving)
+		s.streamHome(w, r, notice, sections, arriving)
 		return nil
 	}
 	w.Header().Set("Server-Timing", timing)
-	if view.Notice != nil {
+	if notice != nil {
+		view := newHomeView(s.sections, slices.Values(sections))
+		view.Notice = notice
 		return s.homePage.write(w, r, http.StatusOK, view)
 	}
-	return s.sendWhole(w, r, s.wholePage.get(sections))
+	sendWhole(w, r, s.wholePage.get(sections))
+	return nil
 }
 
 // collect takes the sections that arrive within the grace and tells whether
@@ -128,35 +148,36 @@ func collect(arriving <-chan *home.Section, grace time.Duration) (sections []*ho
 	}
 }
 
-// renderWhole makes the page of the sections, without a notice.
-func (s *server) renderWhole(sections []*home.Section) wholePage {
-	body, err := s.homePage.render(frame[*homeView]{homePath, newHomeView(s.sections, sections...)})
-	return wholePage{body, s.homeTag(sections), err}
+// newWholePage makes the page of the sections. Its tag is of what a visitor
+// sees, whatever the services took to deliver it and however it is compressed.
+// Hence it is a weak one (RFC 9110, 8.8.1).
+func (s *server) newWholePage(sections []*home.Section) wholePage {
+	var body bytes.Buffer
+	f := s.homeFrame
+	body.WriteString(f.before)
+	for i, section := range sections {
+		if i > 0 {
+			body.WriteByte('\n')
+		}
+		body.WriteString(string(s.sections.render(section)))
+	}
+	body.WriteString(f.between)
+	digest := sha256.New()
+	_, _ = digest.Write(body.Bytes())
+	_, _ = io.WriteString(digest, f.after)
+	body.WriteString(template.HTMLEscapeString(s.sections.figures(sections)))
+	body.WriteString(f.after)
+	return wholePage{body.Bytes(), fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
 }
 
 // sendWhole answers with a page that others may have been sent before.
-func (s *server) sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) error {
-	if page.err != nil {
-		return page.err
-	}
+func sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) {
 	w.Header().Set("ETag", page.etag)
 	if matches(r.Header.Get("If-None-Match"), page.etag) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
 	writeBody(w, http.StatusOK, htmlType, page.body)
-	return nil
-}
-
-// homeTag names what a visitor sees, whatever the services took to deliver it
-// and however it is compressed. Hence it is a weak tag (RFC 9110, 8.8.1).
-func (s *server) homeTag(sections []*home.Section) string {
-	digest := sha256.New()
-	_, _ = digest.Write(s.homeFrame)
-	for _, section := range sections {
-		_, _ = digest.Write([]byte(s.sections.render(section)))
-	}
-	return fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])
 }
 
 // matches tells whether If-None-Match names the weak tag (RFC 9110, 13.1.2).
@@ -173,7 +194,7 @@ func matches(field, tag string) bool {
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving, so there is no error to return.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, view *homeView, arriving <-chan *home.Section) {
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, arriving <-chan *home.Section) {
 	conn := http.NewResponseController(w)
 	pieces := bufio.NewWriter(w)
 	send := func() {
@@ -182,9 +203,8 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, view *homeVi
 		_ = pieces.Flush()
 		_ = conn.Flush()
 	}
-	early := view.sections
-	view.sections = func(yield func(*home.Section) bool) {
-		for section := range early {
+	view := newHomeView(s.sections, func(yield func(*home.Section) bool) {
+		for _, section := range early {
 			if !yield(section) {
 				return
 			}
@@ -198,12 +218,13 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, view *homeVi
 				return
 			}
 		}
-	}
+	})
+	view.Notice, view.Streamed = notice, true
 	h := w.Header()
 	h.Set("Content-Type", htmlType)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
 	w.WriteHeader(http.StatusOK)
-	if err := s.homePage.tmpl.Execute(pieces, frame[*homeView]{homePath, view}); err != nil && r.Context().Err() == nil {
+	if err := s.homePage.tmpl.Execute(pieces, frame[homeView]{homePath, view}); err != nil && r.Context().Err() == nil {
 		s.logFor(r).DebugContext(r.Context(), "page not sent whole", "err", err)
 	}
 	send()

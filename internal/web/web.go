@@ -50,8 +50,8 @@ type server struct {
 	notices *notices
 	uploads *semaphore.Weighted
 
-	homePage   page[*homeView]
-	homeFrame  []byte // the homepage without sections
+	homePage   page[homeView]
+	homeFrame  homeFrame
 	sections   sectionParts
 	wholePage  *memo[[]*home.Section, wholePage]
 	uploadPage page[uploadView]
@@ -75,7 +75,7 @@ func New(deps Deps) (http.Handler, error) {
 		uploads: semaphore.NewWeighted(deps.Limits.Concurrent),
 	}
 	var errs [5]error
-	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, newHomeView(nil), exampleHome())
+	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, exampleHome(false), exampleHome(true))
 	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	s.sections, errs[3] = newSectionParts(deps.Templates, deps.Assets, deps.Log)
@@ -84,10 +84,10 @@ func New(deps Deps) (http.Handler, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	if s.homeFrame, err = s.homePage.render(frame[*homeView]{homePath, newHomeView(nil)}); err != nil {
+	if s.homeFrame, err = newHomeFrame(s.homePage); err != nil {
 		return nil, err
 	}
-	s.wholePage = newMemo(slices.Equal, s.renderWhole)
+	s.wholePage = newMemo(slices.Equal, s.newWholePage)
 	return s.wrap(s.routes(), style)
 }
 
