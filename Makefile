@@ -1,6 +1,6 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench golden audit setup
+.PHONY: help run build test lint fuzz bench golden fixtures audit setup
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
@@ -39,12 +39,15 @@ bench: ## run the benchmarks
 golden: ## write the expected pages anew, to be read in the diff
 	go test ./internal/web -update
 
+fixtures: ## make the PDFs that the tests of certificates use anew (needs LibreOffice and more)
+	internal/certificate/testdata/make.sh
+
 audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 	go test -tags audit -run Audit -count=1 -v ./cmd/homepage
 
-# What the tests need: a C compiler for the race detector, a browser, two
+# What the tests need: a C compiler for the race detector, a browser, four
 # readers of PDF, and a proxy. Each is a command and the package of Debian that has it.
-TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils nginx:nginx
+TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx
 
 setup:
 	@PATH="$$PATH:/usr/sbin"; missing=; for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \

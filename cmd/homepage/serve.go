@@ -127,7 +127,7 @@ func loadTemplate(name string) (*certificate.Template, error) {
 			return nil, err
 		}
 	}
-	template, err := certificate.New(file)
+	template, err := certificate.Link(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(name, "the template built in"), err)
 	}

@@ -1,11 +1,15 @@
 // Package certificate stamps a PDF template with the time.
 //
-// The template holds a slot as wide as a stamp, so a stamped copy differs from
-// it in those bytes alone: every offset and length in the file stays true, and
-// issuing copies bytes without parsing or searching. The slot must lie in an
-// uncompressed content stream, shown in a font with WinAnsiEncoding or another
-// superset of ASCII; text that a program has compressed or encoded by glyph
-// is not found.
+// A template is linked once and issued many times. Link reads the file, finds
+// the placeholder in the text that its pages show, or a form field of the same
+// name, and builds an incremental update (ISO 32000-1, 7.5.6): new versions of
+// the few objects that the stamp touches, and a cross-reference section of the
+// template's own flavour that puts them in the place of the old ones. The
+// update has slots where the stamp and what follows from it belong. They are
+// as wide as a stamp, so no offset or length ever moves, and nothing that this
+// package does not understand can be lost: the template's bytes are sent as
+// they are. Issue writes them, and a copy of the update's end with the slots
+// filled, without parsing or searching.
 package certificate
 
 import (
@@ -13,11 +17,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
-// Placeholder marks the slot in a template. Spaces after it fill the slot up
-// to a stamp's width.
+// Placeholder is the text in a template that the stamp takes the place of.
 const Placeholder = "%timestamp%"
 
 // StampLayout is the form of a stamp. It fits the years 0 to 9999 and is then
@@ -25,60 +32,214 @@ const Placeholder = "%timestamp%"
 // as +00:00.
 const StampLayout = "2006-01-02T15:04:05.000000-07:00"
 
-// Template is a PDF with a slot for the stamp. It never changes and is safe
-// for concurrent use.
+// MaxTemplate is the size in bytes of the largest file that Link takes.
+const MaxTemplate = 32 << 20
+
+// Template is a linked template. It never changes and is safe for concurrent
+// use.
 type Template struct {
-	before, after []byte // the file on either side of the slot
+	same   []byte // how every certificate begins
+	tail   []byte // how it ends, with slots
+	slots  []slot // in the tail
+	report Report
 }
 
-// New returns the template that a PDF file holds, or an error that says why
-// the file can't be stamped. It keeps the file's bytes.
-func New(file []byte) (*Template, error) {
+// Link returns the template that a PDF file holds, or an error that says why
+// the file can't be stamped and what its author can do. It keeps no part of
+// the file.
+func Link(file []byte) (t *Template, err error) {
+	defer func() {
+		// Whoever writes a template is not trusted to write one that pdfcpu,
+		// or this package, reads without a mistake of its own.
+		if p := recover(); p != nil {
+			t, err = nil, damaged("reading it failed (%v)", p)
+		}
+	}()
 	switch {
 	case len(file) == 0:
 		return nil, errors.New("the file is empty")
-	// ISO 32000-1 annex H.3 lets the header stand anywhere in the first 1024 bytes.
-	case !bytes.Contains(file[:min(len(file), 1024)], []byte("%PDF-")):
+	case len(file) > MaxTemplate:
+		return nil, fmt.Errorf("the file has %.1f MiB, more than the %d MiB that a template may have; make its pictures smaller", float64(len(file))/(1<<20), MaxTemplate>>20)
+	}
+	// ISO 32000-1 annex H.3 lets the header stand anywhere in the first 1024
+	// bytes. Offsets count from it.
+	header := bytes.Index(file[:min(len(file), 1024)], []byte("%PDF-"))
+	if header < 0 {
 		return nil, errors.New("the file is no PDF: it has no %PDF- header")
-	case !bytes.Contains(file[max(0, len(file)-1024):], []byte("%%EOF")):
-		return nil, errors.New("the PDF is cut short: it does not end in %%EOF")
-	case bytes.Contains(file, []byte("/Encrypt")):
-		return nil, errors.New("the PDF is encrypted; save it without a password")
 	}
-	switch n := bytes.Count(file, []byte(Placeholder)); {
-	case n == 0:
-		return nil, fmt.Errorf("the placeholder %s is not in the PDF as plain bytes; uncompress it (qpdf --qdf) and see that the placeholder is in a font with WinAnsiEncoding", Placeholder)
-	case n > 1:
-		return nil, fmt.Errorf("the placeholder %s is in the PDF %d times; keep one", Placeholder, n)
+	d, err := open(file[header:])
+	if err != nil {
+		return nil, err
 	}
-	start := bytes.Index(file, []byte(Placeholder))
-	width := len(Placeholder)
-	for start+width < len(file) && file[start+width] == ' ' && width < len(StampLayout) {
-		width++
+	if t, err = d.link(); err != nil {
+		return nil, err
 	}
-	if width < len(StampLayout) {
-		return nil, fmt.Errorf("the placeholder %s must be followed by %d spaces, to make room for the stamp; it has %d",
-			Placeholder, len(StampLayout)-len(Placeholder), width-len(Placeholder))
+	return t, t.check()
+}
+
+// link finds the place of the stamp and builds the update.
+func (d *document) link() (*Template, error) {
+	fields, err := d.fields()
+	if err != nil {
+		return nil, err
 	}
-	return &Template{before: file[:start], after: file[start+width:]}, nil
+	var widget types.IndirectRef
+	if len(fields) > 0 {
+		widget = fields[0].widget
+	}
+	hits, err := d.finder(Placeholder).find(widget)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuse(hits, fields); err != nil {
+		return nil, err
+	}
+	u, r := d.newUpdate(), d.newReport()
+	var own *font
+	var resource types.Object
+	if len(fields) > 0 {
+		own, resource, err = d.fontOf(fields[0])
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		own = hits[0].font
+	}
+	glyphs, standard := r.chooseFont(own)
+	if len(fields) > 0 {
+		r.Place = fmt.Sprintf("page %d, the form field %s", fields[0].page, FieldName)
+		if standard != nil {
+			own, resource = standard, nil
+		}
+		r.Warnings = append(r.Warnings, u.stampField(fields[0], own, resource, glyphs)...)
+	} else {
+		r.Place = hits[0].String()
+		if err := u.stampText(hits[0], standard, glyphs); err != nil {
+			return nil, err
+		}
+	}
+	if places := d.otherPlaces(widget); len(places) > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the placeholder also stands in %s, where no page shows it; it stays there as it is", strings.Join(places, ", ")))
+	}
+	u.modified()
+	u.finish()
+	return u.template(*r), nil
+}
+
+// template cuts the file with its update where the first slot begins.
+func (u *update) template(r Report) *Template {
+	whole := slices.Concat(u.doc.file, u.buf.Bytes())
+	slots := slices.Clone(u.slots)
+	slices.SortFunc(slots, func(a, b slot) int { return a.at - b.at })
+	first := slots[0].at
+	for i := range slots {
+		slots[i].at -= first
+	}
+	r.Bytes = len(whole)
+	return &Template{same: whole[:first:first], tail: whole[first:], slots: slots, report: r}
+}
+
+// refuse sees that there is one place for the stamp, and that it can be seen.
+func refuse(hits []hit, fields []field) error {
+	var places []string
+	for range fields {
+		places = append(places, "the form field "+FieldName)
+	}
+	for _, h := range hits {
+		places = append(places, h.String())
+	}
+	if len(places) == 0 {
+		return fmt.Errorf("no page shows the placeholder %s, and no form has a text field named %s; write the placeholder as text, not as a picture or as outlines, in a font whose text can be copied from the PDF", Placeholder, FieldName)
+	}
+	if len(places) > 1 {
+		return fmt.Errorf("there is more than one place for the stamp: %s; keep one", strings.Join(places, " and "))
+	}
+	if len(hits) == 0 {
+		return nil
+	}
+	switch h := hits[0]; {
+	case h.annotation:
+		return fmt.Errorf("the placeholder is in an annotation on page %d; write it in the page itself, or use a form field named %s", h.page, FieldName)
+	case h.invisible:
+		return fmt.Errorf("the placeholder on page %d is invisible text, such as lies behind a scan; write it as visible text", h.page)
+	case h.replacement:
+		return fmt.Errorf("the placeholder on page %d is in text that has a replacement text (ActualText), which readers would take instead of the stamp; remove that", h.page)
+	}
+	return nil
+}
+
+// String says where the hit is.
+func (h hit) String() string {
+	switch {
+	case h.annotation:
+		return fmt.Sprintf("page %d, in an annotation", h.page)
+	case h.form != types.IndirectRef{}:
+		return fmt.Sprintf("page %d, in the form XObject %d", h.page, h.form.ObjectNumber)
+	}
+	return fmt.Sprintf("page %d", h.page)
+}
+
+// check reads a certificate back. Its stamp is one that no template shows, with
+// a first character that it has once, as the finder needs it.
+func (t *Template) check() error {
+	at := time.Date(9876, 5, 4, 3, 21, 0, 123456000, time.FixedZone("", -7*60*60))
+	stamp := at.Format(StampLayout)
+	var b bytes.Buffer
+	if err := t.Issue(&b, at); err != nil {
+		return err
+	}
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("a certificate made of this template can't be read back: %s; save the PDF anew from the program that made it", fmt.Sprintf(format, args...))
+	}
+	d, err := open(b.Bytes())
+	if err != nil {
+		return bad("%v", err)
+	}
+	shown, err := d.finder(stamp).find(types.IndirectRef{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	left, err := d.finder(Placeholder).find(types.IndirectRef{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	if len(shown) != 1 || len(left) != 0 {
+		return bad("it shows the stamp %d times and the placeholder %d times", len(shown), len(left))
+	}
+	fields, err := d.fields()
+	if err != nil {
+		return bad("%v", err)
+	}
+	for _, f := range fields {
+		if got := d.text(d.dict(f.ref)["V"]); got != stamp {
+			return bad("the form field has the value %q", got)
+		}
+	}
+	return nil
 }
 
 // Size returns the length in bytes of every certificate.
-func (t *Template) Size() int {
-	return len(t.before) + len(StampLayout) + len(t.after)
-}
+func (t *Template) Size() int { return len(t.same) + len(t.tail) }
+
+// Report tells how the template was linked.
+func (t *Template) Report() Report { return t.report }
 
 // Issue writes a certificate stamped with at, in at's own zone. It fails
 // before its first byte if at can't be stamped; any later error is w's.
 func (t *Template) Issue(w io.Writer, at time.Time) error {
-	var stamp [len(StampLayout)]byte
-	if n := len(at.AppendFormat(stamp[:0], StampLayout)); n != len(stamp) {
+	// The stamp is made behind the tail, in the one allocation there is.
+	tail := make([]byte, len(t.tail), len(t.tail)+2*len(StampLayout))
+	stamp := at.AppendFormat(tail, StampLayout)[len(tail):]
+	if len(stamp) != len(StampLayout) {
 		return fmt.Errorf("the year %d does not fit the stamp", at.Year())
 	}
-	for _, part := range [...][]byte{t.before, stamp[:], t.after} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
+	copy(tail, t.tail)
+	for _, s := range t.slots {
+		s.fill(tail[s.at:], stamp)
 	}
-	return nil
+	if _, err := w.Write(t.same); err != nil {
+		return err
+	}
+	_, err := w.Write(tail)
+	return err
 }

@@ -1,0 +1,298 @@
+package certificate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+)
+
+// FieldName is the name of a form's text field that takes the stamp in place
+// of a placeholder.
+const FieldName = "timestamp"
+
+// field is the form field that takes the stamp (ISO 32000-1, 12.7).
+type field struct {
+	ref, widget     types.IndirectRef // the same when they are merged
+	page            int               // from 1, 0 if no page shows it
+	flags, quadding int
+	appearance      string // its DA
+	limited         bool   // it has a MaxLen
+	fonts           types.Dict
+}
+
+// Bits of Ff (12.7.3.1, 12.7.4.3) and of an annotation's F (12.5.3).
+const (
+	fieldReadOnly  = 1 << 0
+	fieldMultiline = 1 << 12
+	fieldPassword  = 1 << 13
+	fieldFile      = 1 << 20
+	fieldComb      = 1 << 24
+	fieldRichText  = 1 << 25
+
+	annotationInvisible = 1 << 0
+	annotationHidden    = 1 << 1
+	annotationPrint     = 1 << 2
+	annotationNoView    = 1 << 5
+)
+
+// fields returns the fields named timestamp, at most two.
+func (d *document) fields() ([]field, error) {
+	form := d.dict(d.catalog["AcroForm"])
+	var found []field
+	seen := map[int]bool{}
+	var walk func(o types.Object, inherited types.Dict, depth int) error
+	walk = func(o types.Object, inherited types.Dict, depth int) error {
+		ref, ok := o.(types.IndirectRef)
+		own := d.dict(o)
+		if number := ref.ObjectNumber.Value(); !ok || own == nil || seen[number] || depth > 32 || len(found) == maxHits {
+			return nil
+		}
+		seen[ref.ObjectNumber.Value()] = true
+		all := types.Dict{}
+		for _, key := range []string{"FT", "Ff", "DA", "Q", "MaxLen"} {
+			if value, ok := own[key]; ok {
+				all[key] = value
+			} else if value, ok := inherited[key]; ok {
+				all[key] = value
+			}
+		}
+		kids := d.array(own["Kids"])
+		if d.text(own["T"]) != FieldName {
+			for _, kid := range kids {
+				if err := walk(kid, all, depth+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if d.name(all["FT"]) != "Tx" {
+			return fmt.Errorf("the form field %s is no text field; make it one", FieldName)
+		}
+		f := field{ref: ref, widget: ref, fonts: d.dict(d.dict(form["DR"])["Font"])}
+		if len(kids) > 1 {
+			return fmt.Errorf("the form field %s is shown %d times; keep one", FieldName, len(kids))
+		}
+		if len(kids) == 1 {
+			if f.widget, ok = kids[0].(types.IndirectRef); !ok {
+				return damaged("the form field %s has no widget", FieldName)
+			}
+			if da, ok := d.dict(f.widget)["DA"]; ok {
+				all["DA"] = da
+			}
+		}
+		f.flags, f.quadding = int(d.number(all["Ff"])), int(d.number(all["Q"]))
+		f.appearance = d.text(all["DA"])
+		_, f.limited = all["MaxLen"]
+		f.page = d.pageOf(f.widget)
+		found = append(found, f)
+		return nil
+	}
+	inherited := types.Dict{"DA": form["DA"], "Q": form["Q"]}
+	for _, o := range d.array(form["Fields"]) {
+		if err := walk(o, inherited, 0); err != nil {
+			return nil, err
+		}
+	}
+	if len(found) > 0 && form["XFA"] != nil {
+		return nil, errors.New("the form is of XFA, which viewers show instead of the stamp; save it as an AcroForm")
+	}
+	return found, nil
+}
+
+// pageOf returns the page that has an annotation, from 1, or 0.
+func (d *document) pageOf(annotation types.IndirectRef) int {
+	for i, p := range d.pages {
+		for _, o := range d.array(p.dict["Annots"]) {
+			if ref, ok := o.(types.IndirectRef); ok && ref.ObjectNumber == annotation.ObjectNumber {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// style is what a field's DA says (12.7.3.3).
+type style struct {
+	font   string // the resource
+	size   float64
+	colour string // operations
+}
+
+func readStyle(appearance string) style {
+	var s style
+	l := &lexer{data: []byte(appearance)}
+	for op, ok := l.operation(); ok; op, ok = l.operation() {
+		switch op.operator {
+		case "Tf":
+			if len(op.operands) == 2 {
+				s.font, s.size = string(op.operands[0].str), op.operands[1].num
+			}
+		case "g", "rg", "k":
+			s.colour = appearance[op.start:op.end] + "\n"
+		}
+	}
+	return s
+}
+
+// fontOf returns the font of the field's DA.
+func (d *document) fontOf(f field) (*font, types.Object, error) {
+	o := f.fonts[readStyle(f.appearance).font]
+	dict := d.dict(o)
+	if dict == nil {
+		return nil, nil, nil
+	}
+	read, err := d.readFont(dict)
+	return read, o, err
+}
+
+// stampField writes the field with the stamp as its value, read only, and an
+// appearance that shows it: viewers that would make one of their own are not
+// asked to.
+func (u *update) stampField(f field, own *font, resource types.Object, g glyphs) (warnings []string) {
+	d := u.doc
+	widget := d.dict(f.widget).Clone().(types.Dict)
+	rect := d.array(widget["Rect"])
+	var corners [4]float64
+	for i := range min(len(rect), 4) {
+		corners[i] = d.number(rect[i])
+	}
+	width, height := abs(corners[2]-corners[0]), abs(corners[3]-corners[1])
+	form := types.Dict{"Type": types.Name("XObject"), "Subtype": types.Name("Form")}
+	characteristics := d.dict(widget["MK"])
+	switch quarter := int(d.number(characteristics["R"])) / 90 % 4; quarter {
+	case 1, -3:
+		form["Matrix"] = types.NewNumberArray(0, 1, -1, 0, width, 0)
+		width, height = height, width
+	case 2, -2:
+		form["Matrix"] = types.NewNumberArray(-1, 0, 0, -1, width, height)
+	case 3, -1:
+		form["Matrix"] = types.NewNumberArray(0, -1, 1, 0, 0, height)
+		width, height = height, width
+	}
+	form["BBox"] = types.NewNumberArray(0, 0, width, height)
+
+	s := readStyle(f.appearance)
+	if resource == nil {
+		ref := u.add()
+		u.object(ref, own.dict())
+		resource = ref
+	}
+	form["Resources"] = types.Dict{"Font": types.Dict{"Stamp": resource}}
+	before, border := background(d, widget, width, height)
+	em := own.stampWidth(g)
+	const margin = 2
+	room := width - 2*(margin+border)
+	size := s.size
+	if size == 0 {
+		size = min(12, 0.7*height)
+	}
+	if size*em > room && em > 0 {
+		if s.size > 0 {
+			warnings = append(warnings, fmt.Sprintf("the form field is %.0f pt wide, too narrow for the stamp at %g pt; it is shrunk to fit", width, size))
+		}
+		size = room / em
+	}
+	x := margin + border
+	switch f.quadding {
+	case 1:
+		x = (width - size*em) / 2
+	case 2:
+		x = width - margin - border - size*em
+	}
+	y := (height - 0.7*size) / 2 // capitals and digits are about that high
+	if f.flags&fieldMultiline != 0 {
+		y = height - margin - border - 0.9*size
+	}
+	before += fmt.Sprintf("/Tx BMC\nq\nBT\n%s/Stamp %.3f Tf\n%.3f %.3f Td\n", s.colour, size, x, y)
+	shown := show{before: before, after: "ET\nQ\nEMC\n", glyphs: g}
+	appearance := u.add()
+	u.rawStream(appearance, form, func() { u.show(shown) }, shown.length())
+
+	flags := int(d.number(widget["F"]))
+	if flags&(annotationInvisible|annotationHidden|annotationNoView) != 0 {
+		warnings = append(warnings, "the form field is hidden; it is shown, for the stamp's sake")
+	}
+	widget["F"] = types.Integer(flags&^(annotationInvisible|annotationHidden|annotationNoView) | annotationPrint)
+	widget["AP"] = types.Dict{"N": appearance}
+	delete(widget, "AS")
+	target := widget
+	if f.ref != f.widget {
+		u.object(u.current(f.widget), widget)
+		target = d.dict(f.ref).Clone().(types.Dict)
+	}
+	target["Ff"] = types.Integer(f.flags&^(fieldPassword|fieldFile|fieldComb|fieldRichText) | fieldReadOnly)
+	for _, key := range []string{"RV", "AA", "DS"} {
+		delete(target, key)
+	}
+	if f.limited {
+		target["MaxLen"] = types.Integer(len(StampLayout))
+	}
+	u.begin(u.current(f.ref))
+	u.withSlot(target, "V", "(", len(StampLayout), fillText, ")")
+	u.end()
+	u.keepAppearances()
+	return warnings
+}
+
+// keepAppearances takes back NeedAppearances, by which viewers draw fields
+// anew, or not at all.
+func (u *update) keepAppearances() {
+	form := u.doc.dict(u.doc.catalog["AcroForm"])
+	if _, ok := form["NeedAppearances"]; !ok {
+		return
+	}
+	form = form.Clone().(types.Dict)
+	delete(form, "NeedAppearances")
+	if ref, ok := u.doc.catalog["AcroForm"].(types.IndirectRef); ok {
+		u.object(u.current(ref), form)
+		return
+	}
+	catalog := u.doc.catalog.Clone().(types.Dict)
+	catalog["AcroForm"] = form
+	root, _ := u.doc.xref.trailer["Root"].(types.IndirectRef)
+	u.object(u.current(root), catalog)
+}
+
+// background draws what a widget's MK and BS ask for (12.5.6.19), and returns
+// the border's width.
+func background(d *document, widget types.Dict, width, height float64) (operations string, border float64) {
+	characteristics := d.dict(widget["MK"])
+	if colour := colourOf(d, characteristics["BG"], "g", "rg", "k"); colour != "" {
+		operations += fmt.Sprintf("q\n%s\n0 0 %.3f %.3f re f\nQ\n", colour, width, height)
+	}
+	if colour := colourOf(d, characteristics["BC"], "G", "RG", "K"); colour != "" {
+		border = 1
+		if style := d.dict(widget["BS"]); style["W"] != nil {
+			border = d.number(style["W"])
+		}
+		operations += fmt.Sprintf("q\n%s\n%.3f w\n%.3f %.3f %.3f %.3f re S\nQ\n", colour, border, border/2, border/2, width-border, height-border)
+	}
+	return operations, border
+}
+
+func colourOf(d *document, o types.Object, grey, rgb, cmyk string) string {
+	parts := d.array(o)
+	operator := map[int]string{1: grey, 3: rgb, 4: cmyk}[len(parts)]
+	if operator == "" {
+		return ""
+	}
+	var out strings.Builder
+	for _, part := range parts {
+		out.WriteString(strconv.FormatFloat(d.number(part), 'f', 4, 64) + " ")
+	}
+	return out.String() + operator
+}
+
+// stampWidth returns about how wide a stamp is, as a part of the font's size.
+func (f *font) stampWidth(g glyphs) float64 {
+	sum := 0.0
+	for _, r := range "2006-01-02T15:04:05.000000+07:00" {
+		sum += f.width(g.codes[r])
+	}
+	return sum / 1000
+}
+
+func abs(x float64) float64 { return max(x, -x) }

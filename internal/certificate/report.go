@@ -1,0 +1,140 @@
+package certificate
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+)
+
+// Report tells a template's author how it was linked.
+type Report struct {
+	XRef     string // the flavour of its cross-reference: table, stream or hybrid
+	Place    string // where the placeholder was found, such as "page 1"
+	Font     string // of the stamp
+	Own      bool   // whether that is the placeholder's own font
+	Missing  string // characters of a stamp that the placeholder's font lacks
+	PDFA     string // the claim that the template makes, such as "PDF/A-2b", or empty
+	AtRisk   bool   // whether the stamp breaks that claim
+	Bytes    int    // length of a certificate
+	Warnings []string
+}
+
+func (d *document) newReport() *Report {
+	r := &Report{XRef: "table"}
+	_, hybrid := d.xref.trailer["XRefStm"]
+	switch {
+	case d.xref.stream:
+		r.XRef = "stream"
+	case hybrid:
+		r.XRef = "hybrid"
+	}
+	r.PDFA = d.pdfa()
+	return r
+}
+
+// pdfa returns the claim in the catalog's metadata (ISO 19005-1, 6.7.11).
+func (d *document) pdfa() string {
+	metadata, err := d.content(d.catalog["Metadata"])
+	if err != nil {
+		return ""
+	}
+	value := func(key string) string {
+		match := regexp.MustCompile(`pdfaid:` + key + `(?:="|='|>)\s*(\w+)`).FindSubmatch(metadata)
+		if match == nil {
+			return ""
+		}
+		return strings.ToLower(string(match[1]))
+	}
+	if part := value("part"); part != "" {
+		return "PDF/A-" + part + value("conformance")
+	}
+	return ""
+}
+
+// chooseFont returns the codes of the stamp in the placeholder's font, or in
+// the standard font that takes its place.
+func (r *Report) chooseFont(own *font) (glyphs, *font) {
+	if own == nil { // a form field without a font that is known
+		own = &font{name: "none", subset: true}
+	}
+	g, missing := own.glyphs()
+	r.Font, r.Own, r.Missing = own.name, missing == "", missing
+	if r.Own {
+		r.AtRisk = r.PDFA != "" && !own.embedded
+		return g, nil
+	}
+	standard := own.standard()
+	g, _ = standard.glyphs()
+	r.Font, r.AtRisk = standard.name, r.PDFA != ""
+	warning := fmt.Sprintf("the placeholder's font %s lacks %s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", own.name, strings.Join(strings.Split(missing, ""), " "), standard.name)
+	if r.AtRisk {
+		warning += "; the PDF is no longer valid " + r.PDFA
+	}
+	r.Warnings = append(r.Warnings, warning+fmt.Sprintf(". Write %s somewhere in the placeholder's font to have it take part", alphabet))
+	return g, standard
+}
+
+// otherPlaces returns the keys of strings that have the placeholder, such as
+// Title or Alt. The form field's own are left out.
+func (d *document) otherPlaces(widget types.IndirectRef) []string {
+	keys := map[string]bool{}
+	var walk func(key string, o types.Object, depth int)
+	walk = func(key string, o types.Object, depth int) {
+		if depth > maxDepth {
+			return
+		}
+		switch o := o.(type) {
+		case types.Dict:
+			for key, value := range o {
+				walk(key, value, depth+1)
+			}
+		case types.Array:
+			for _, value := range o {
+				walk(key, value, depth+1)
+			}
+		case types.StringLiteral, types.HexLiteral:
+			if strings.Contains(d.text(o), Placeholder) {
+				keys[key] = true
+			}
+		}
+	}
+	for number, o := range d.objects {
+		if number != widget.ObjectNumber.Value() || number == 0 {
+			walk("", o, 0)
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// WriteTo writes the report as lines of text.
+func (r Report) WriteTo(w io.Writer) (int64, error) {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-16s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("cross-reference", "%s", r.XRef)
+	line("placeholder", "%s", r.Place)
+	if r.Own {
+		line("font", "%s, the template's own", r.Font)
+	} else {
+		line("font", "%s, a standard font that is not embedded", r.Font)
+		line("missing", "%s", strings.Join(strings.Split(r.Missing, ""), " "))
+	}
+	switch {
+	case r.AtRisk:
+		line("PDF/A", "%s claimed, but broken by a font that is not embedded", r.PDFA)
+	case r.PDFA != "":
+		line("PDF/A", "%s claimed, and kept", r.PDFA)
+	}
+	line("certificate", "%d bytes", r.Bytes)
+	for _, warning := range r.Warnings {
+		line("warning", "%s", warning)
+	}
+	n, err := io.WriteString(w, b.String())
+	return int64(n), err
+}
