@@ -29,8 +29,12 @@ func main() {
 	os.Exit(exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// run is the program: it serves until ctx is done, and then drains.
+// run is the program: it serves until ctx is done, and then drains, or checks
+// a template.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "check" {
+		return check(ctx, args[1:], stdout)
+	}
 	settings, err := parseSettings(args, getenv, stdout)
 	if err != nil {
 		return err

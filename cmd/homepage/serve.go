@@ -13,13 +13,11 @@ import (
 	"os"
 	"time"
 
-	"homepage/internal/certificate"
 	"homepage/internal/home"
 	"homepage/internal/sample"
 	"homepage/internal/service"
 	"homepage/internal/upload"
 	"homepage/internal/web"
-	"homepage/pdfs"
 	"homepage/static"
 	"homepage/templates"
 )
@@ -38,10 +36,11 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 // serve wires the program together, serves until ctx is done, and drains. All
 // that can fail fails before it says that it listens.
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
-	template, err := loadTemplate(s.CertificateTemplate)
+	template, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be stamped: %w", err)
 	}
+	defer template.reloadOnHangup(ctx, log)()
 	uploads, err := upload.Open(string(s.Uploads), int64(s.UploadReserve))
 	if err != nil {
 		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
@@ -78,7 +77,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Assets:      assets,
 		Gather:      sections.Gather,
 		Grace:       time.Duration(s.HomepageGrace),
-		Certificate: template,
+		Certificate: template.inService.Load,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{
 			Bytes:      int64(s.UploadMaxBytes),
@@ -98,7 +97,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
 		"promo", promo.Redacted(), "recommendations", recco.Redacted(), "samples", samples,
-		"certificate", cmp.Or(s.CertificateTemplate, "built in"), "uploads", s.Uploads)
+		"certificate", template.String(), "uploads", s.Uploads)
 
 	server := newServer(running.track(site), log)
 	served := make(chan error, 1)
@@ -115,23 +114,6 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")
 	}
 	return nil
-}
-
-// loadTemplate reads the template from a file, or takes the one that is built
-// in when there is no name.
-func loadTemplate(name string) (*certificate.Template, error) {
-	file := pdfs.CertificateTemplate
-	if name != "" {
-		var err error
-		if file, err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
-	template, err := certificate.Link(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cmp.Or(name, "the template built in"), err)
-	}
-	return template, nil
 }
 
 // startSamples serves the sample services on a free loopback port, where

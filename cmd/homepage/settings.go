@@ -27,7 +27,7 @@ type settings struct {
 	HomepageGrace       duration       `default:"50ms" help:"How long a page waits for sections that are nearly there before it begins without them."`
 	HomepageConcurrency count          `default:"0" help:"How many services a page calls at once; 0 is all, 1 is one after the other."`
 	SampleDelay         duration       `default:"0s" help:"How long the sample services wait before they answer."`
-	CertificateTemplate string         `placeholder:"FILE" help:"PDF with the placeholder %timestamp% and room for 32 characters. Without it the one inside the program is used."`
+	CertificateTemplate string         `placeholder:"FILE" help:"PDF with the text %timestamp% or a form field timestamp, as a path or URL. Without it the one inside the program is used. SIGHUP reads it again."`
 	CertificateTimezone *time.Location `default:"UTC" help:"IANA time zone of the stamp."`
 	Uploads             folder         `default:"uploads" help:"Folder that uploads are stored in. It is made if it is missing."`
 	UploadMaxBytes      size           `default:"1GiB" help:"Most bytes in one upload."`
@@ -80,7 +80,7 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	helped := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
-		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form."),
+		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. 'homepage check FILE' tells whether a PDF can be the certificate's template."),
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { helped = true }), // called by help alone
 		kong.Resolvers(fromEnvironment(getenv)),

@@ -2,7 +2,6 @@ package certificate
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -109,32 +108,4 @@ func (d *document) otherPlaces(widget types.IndirectRef) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(keys))
-}
-
-// WriteTo writes the report as lines of text.
-func (r Report) WriteTo(w io.Writer) (int64, error) {
-	var b strings.Builder
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-16s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	line("cross-reference", "%s", r.XRef)
-	line("placeholder", "%s", r.Place)
-	if r.Own {
-		line("font", "%s, the template's own", r.Font)
-	} else {
-		line("font", "%s, a standard font that is not embedded", r.Font)
-		line("missing", "%s", strings.Join(strings.Split(r.Missing, ""), " "))
-	}
-	switch {
-	case r.AtRisk:
-		line("PDF/A", "%s claimed, but broken by a font that is not embedded", r.PDFA)
-	case r.PDFA != "":
-		line("PDF/A", "%s claimed, and kept", r.PDFA)
-	}
-	line("certificate", "%d bytes", r.Bytes)
-	for _, warning := range r.Warnings {
-		line("warning", "%s", warning)
-	}
-	n, err := io.WriteString(w, b.String())
-	return int64(n), err
 }

@@ -9,17 +9,18 @@ import (
 // the same bytes, so they must not be stored, and ranges of two of them must
 // not be put together.
 func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
+	template := s.Certificate() // another may come into service meanwhile
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Disposition", `attachment; filename="certificate.pdf"`)
-	h.Set("Content-Length", strconv.Itoa(s.Certificate.Size()))
+	h.Set("Content-Length", strconv.Itoa(template.Size()))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Accept-Ranges", "none")
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if err := s.Certificate.Issue(w, s.Now()); err != nil {
+	if err := template.Issue(w, s.Now()); err != nil {
 		// Half a certificate must not look whole. Most likely the visitor has
 		// gone, so it is worth no more than a line for who looks for one.
 		s.logFor(r).DebugContext(r.Context(), "certificate aborted", "err", err)

@@ -29,7 +29,7 @@ type Deps struct {
 	Assets      *Assets
 	Gather      func(context.Context) <-chan *home.Section
 	Grace       time.Duration // how long the homepage waits for sections before it begins without them
-	Certificate *certificate.Template
+	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
 	Now         func() time.Time // in the zone that certificates show

@@ -133,7 +133,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Assets:      assets,
 		Gather:      sections(promo, recco),
 		Grace:       time.Minute,
-		Certificate: template,
+		Certificate: func() *certificate.Template { return template },
 		Receive:     uploads.Receive,
 		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4},
 		Now:         func() time.Time { return noon },

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"homepage/internal/certificate"
+)
+
+const checkUsage = `Usage: homepage check FILE
+
+Tells how a PDF would be stamped as CERTIFICATE_TEMPLATE, which is a path or an
+http or https URL. The exit status is 1 if it can't be used.
+`
+
+// check tells a template's author how it would be stamped.
+func check(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return usageError{"check takes the path or URL of one PDF"}
+	}
+	if location := args[0]; location == "-h" || location == "--help" {
+		_, err := io.WriteString(stdout, checkUsage)
+		return err
+	}
+	template, err := (&templateSource{location: args[0], timeout: templateTimeout}).read(ctx)
+	if err != nil {
+		return fmt.Errorf("the template can't be used: %w", err)
+	}
+	return writeReport(stdout, template.Report())
+}
+
+func writeReport(w io.Writer, r certificate.Report) error {
+	var b strings.Builder
+	line := func(name, text string) { fmt.Fprintf(&b, "%-16s %s\n", name+":", text) }
+	line("cross-reference", r.XRef)
+	line("placeholder", r.Place)
+	if r.Own {
+		line("font", r.Font+", as in the template")
+	} else {
+		line("font", r.Font+", a standard font in place of the template's")
+		line("missing", strings.Join(strings.Split(r.Missing, ""), " "))
+	}
+	switch {
+	case r.AtRisk:
+		line("PDF/A", r.PDFA+" is claimed, and no longer holds: the stamp's font is not embedded")
+	case r.PDFA != "":
+		line("PDF/A", r.PDFA+" is claimed, and not touched by the stamp")
+	default:
+		line("PDF/A", "not claimed")
+	}
+	line("certificate", fmt.Sprintf("%d bytes", r.Bytes))
+	for _, warning := range r.Warnings {
+		line("warning", warning)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
