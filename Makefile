@@ -1,12 +1,12 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench golden fixtures audit setup
+.PHONY: help run build test lint fuzz bench golden certificate fixtures audit setup
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
 run: build ## build and serve on http://127.0.0.1:8000, with sample services inside
 	@.bin/homepage
@@ -38,6 +38,10 @@ bench: ## run the benchmarks
 
 golden: ## write the expected pages anew, to be read in the diff
 	go test ./internal/web -update
+
+certificate: ## print the certificate template from its source (needs chromium and Debian's fonts-ebgaramond-extra)
+	chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf=pdfs/certificate-template.pdf \
+		"file://$(CURDIR)/pdfs/certificate-template.html"
 
 fixtures: ## make the PDFs that the tests of certificates use anew (needs LibreOffice and more)
 	internal/certificate/testdata/make.sh
