@@ -229,7 +229,7 @@ func (t *Template) Report() Report { return t.report }
 func (t *Template) Issue(w io.Writer, at time.Time) error {
 	// The stamp is made behind the tail, in the one allocation there is.
 	tail := make([]byte, len(t.tail), len(t.tail)+2*len(StampLayout))
-	stamp := at.AppendFormat(tail, StampLayout)[len(tail):]
+	stamp := appendStamp(tail, at)[len(tail):]
 	if len(stamp) != len(StampLayout) {
 		return fmt.Errorf("the year %d does not fit the stamp", at.Year())
 	}
@@ -242,4 +242,22 @@ func (t *Template) Issue(w io.Writer, at time.Time) error {
 	}
 	_, err := w.Write(tail)
 	return err
+}
+
+// appendStamp is at.AppendFormat(b, StampLayout), made of RFC 3339, which the
+// time package formats several times faster than any other layout.
+func appendStamp(b []byte, at time.Time) []byte {
+	b = at.AppendFormat(b, time.RFC3339)
+	zone := [...]byte{'+', '0', '0', ':', '0', '0'}
+	if last := len(b) - 1; b[last] == 'Z' {
+		b = b[:last]
+	} else {
+		copy(zone[:], b[len(b)-len(zone):])
+		b = b[:len(b)-len(zone)]
+	}
+	b = append(b, '.')
+	for microseconds, unit := at.Nanosecond()/1000, 100_000; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+microseconds/unit%10))
+	}
+	return append(b, zone[:]...)
 }

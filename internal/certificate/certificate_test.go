@@ -327,6 +327,7 @@ func TestItRefuses(t *testing.T) {
 		{"an unknown filter", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /Zstd", shown}), []string{"page 1", "object 5", "Zstd"}},
 		{"content as a picture", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /DCTDecode", shown}), []string{"object 5", "DCT"}},
 		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 80<<20))}), []string{"object 5", "inflates to more than 64 MiB"}},
+		{"pages that add up", manyPages(), []string{"more than 128 MiB"}},
 		{"a table that points elsewhere", swap(onePage(shown), "5 0 obj", "6 0 obj"), []string{"damaged", "mend it with"}},
 		{"invisible text", onePage("3 Tr " + shown), []string{"page 1", "invisible"}},
 		{"replaced text", onePage("/Span << /ActualText (the time) >> BDC " + shown + " EMC"), []string{"page 1", "ActualText"}},
@@ -353,6 +354,18 @@ func TestItRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyPages is a small file whose pages share much content.
+func manyPages() []byte {
+	objects := [][]string{{"<< /Type /Catalog /Pages 2 0 R >>"}, {""}, {"/Filter /FlateDecode", deflated(bytes.Repeat([]byte{' '}, 40<<20))}}
+	var kids strings.Builder
+	for i := range 5000 {
+		objects = append(objects, []string{"<< /Type /Page /Parent 2 0 R /Resources << >> /Contents 3 0 R >>"})
+		fmt.Fprintf(&kids, "%d 0 R ", i+4)
+	}
+	objects[1] = []string{"<< /Type /Pages /Count 5000 /Kids [" + kids.String() + "] >>"}
+	return buildAll(objects)
 }
 
 // A file that a copy cut off anywhere is never taken for a template.
@@ -477,7 +490,12 @@ func FuzzLink(f *testing.F) {
 		f.Add(fixture(f, test.file))
 	}
 	f.Add(onePage("/X0 Do", []string{"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources 4 0 R", "BT /F1 12 Tf [(%time) 5 (stamp%)] TJ ET"}))
+	f.Add([]byte("%PDF-1.7\nxref\n0 0\ntrailer\n<< /Size 1 /Prev 9 >>\nstartxref\n9\n%%EOF\n"))
+	f.Add(build([]string{"<< /Font << /F1 << /Subtype /Type0 /ToUnicode 6 0 R /DescendantFonts [<< /W [0 65535 9 0 65535 9] >>] >> >> >>"},
+		[]string{"", "BT /F1 9 Tf <0001> Tj (%timestamp%) Tj ET"}, []string{"", "1 begincodespacerange <00> <ffff> endcodespacerange 1 beginbfrange <0000> <ffff> <0000> endbfrange"}))
 	f.Fuzz(func(t *testing.T, file []byte) {
+		slow := time.AfterFunc(10*time.Second, func() { panic("Link does not end") })
+		defer slow.Stop()
 		template, err := certificate.Link(file)
 		if err != nil {
 			return

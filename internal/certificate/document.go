@@ -18,7 +18,7 @@ import (
 // What a template may cost to read.
 const (
 	maxInflated = 64 << 20  // bytes of one stream
-	maxTotal    = 256 << 20 // bytes of all streams that are looked into
+	maxTotal    = 128 << 20 // bytes of all streams that are looked into, each time they are
 	maxPages    = 10_000
 	maxReading  = 30 * time.Second // for pdfcpu, whose parser is slow on nonsense
 )
@@ -70,7 +70,7 @@ func (d *document) parse() error {
 	limits := model.DefaultResourceLimits()
 	limits.MaxStreamBytes = int64(len(d.file))
 	// Object streams are all inflated and kept, so they share what there is.
-	limits.MaxDecodeBytes = min(maxInflated, 2*maxTotal/int64(max(1, d.xref.containers)))
+	limits.MaxDecodeBytes = min(maxInflated, 4*maxTotal/int64(max(1, d.xref.containers)))
 	limits.MaxObjectCount, limits.MaxXRefEntries, limits.MaxObjectStreamCount = maxObjects, maxObjects, maxObjects
 	// A configuration of one's own keeps pdfcpu from making a folder for its.
 	configuration := &model.Configuration{Reader15: true, ValidationMode: model.ValidationRelaxed, Limits: limits}
@@ -159,6 +159,9 @@ func (d *document) content(o types.Object) ([]byte, error) {
 		return nil, nil // as good as empty
 	}
 	content, err := decode(&sd, min(maxInflated, d.budget))
+	if errors.Is(err, errBomb) && d.budget < maxInflated {
+		return nil, fmt.Errorf("the pages have more than %d MiB of content; a certificate has no need of that", maxTotal>>20)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("object %d, a stream with text, %w", ref.ObjectNumber, err)
 	}

@@ -170,26 +170,36 @@ func glyphRune(glyph string) rune {
 // readCIDWidths reads the widths of a CID font whose codes are its CIDs
 // (9.7.4.3).
 func (f *font) readCIDWidths(d *document, descendant types.Dict) {
+	mappings := 0
 	f.missing = 1000
 	if _, ok := descendant["DW"]; ok {
 		f.missing = d.number(descendant["DW"])
 	}
-	w := d.array(descendant["W"])
-	for i := 0; i+1 < len(w) && len(f.widths) < maxMappings; {
-		first := uint32(d.number(w[i]))
-		if list := d.array(w[i+1]); list != nil {
-			for j, width := range list {
-				f.widths[first+uint32(j)] = d.number(width)
+	put := func(c uint32, width types.Object) bool {
+		mappings++
+		f.widths[c] = d.number(width)
+		return mappings < maxMappings
+	}
+	for w := d.array(descendant["W"]); len(w) > 1; {
+		first := uint32(d.number(w[0]))
+		if list := d.array(w[1]); list != nil {
+			for i, width := range list {
+				if !put(first+uint32(i), width) {
+					return
+				}
 			}
-			i += 2
+			w = w[2:]
 			continue
 		}
-		if i+2 < len(w) {
-			for c := first; c <= uint32(d.number(w[i+1])) && c-first < 1<<16; c++ {
-				f.widths[c] = d.number(w[i+2])
+		if len(w) == 2 {
+			return
+		}
+		for c := first; c <= uint32(d.number(w[1])); c++ {
+			if !put(c, w[2]) {
+				return
 			}
 		}
-		i += 3
+		w = w[3:]
 	}
 }
 

@@ -227,8 +227,8 @@ type operation struct {
 }
 
 // maxNesting is how deep arrays and dictionaries may lie in one another
-// before they are read as if flat.
-const maxNesting = 16
+// before they are read as if flat, and maxOperands how many operands are kept.
+const maxNesting, maxOperands = 16, 1 << 18
 
 // operation returns the next operation, and false after the last.
 func (l *lexer) operation() (operation, bool) {
@@ -254,7 +254,9 @@ func (l *lexer) operation() (operation, bool) {
 			return op, true
 		case closing: // of nothing
 		default:
-			op.operands = append(op.operands, l.operand(t, 0))
+			if o := l.operand(t, 0); len(op.operands) < maxOperands {
+				op.operands = append(op.operands, o)
+			}
 		}
 	}
 }
@@ -270,7 +272,9 @@ func (l *lexer) operand(t token, depth int) operand {
 			o.end = t.end
 			return o
 		}
-		o.items = append(o.items, l.operand(t, depth+1))
+		if item := l.operand(t, depth+1); len(o.items) < maxOperands {
+			o.items = append(o.items, item)
+		}
 	}
 }
 
