@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 
 	"homepage/internal/certificate"
@@ -244,6 +245,10 @@ func TestItFindsThePlaceholder(t *testing.T) {
 		{"the font of before q", onePage("/F1 12 Tf q /F3 9 Tf Q BT 50 50 Td (%timestamp%) Tj ET"), "Times-Roman"},
 		{"Differences without digits", onePage("BT /F2 12 Tf 50 50 Td <0102030405060207040801> Tj ET"), "Courier"},
 		{"bytes before the header", append([]byte("junk\n"), onePage("BT /F1 12 Tf 50 50 Td (%timestamp%) Tj ET")...), "Times-Roman"},
+		{"a subset, whatever its encoding says", build(
+			[]string{"<< /Font << /F1 << /Type /Font /Subtype /TrueType /BaseFont /ABCDEF+Letters-Bold /Encoding /WinAnsiEncoding /FirstChar 0 /LastChar 255 /Widths [" + strings.Repeat("500 ", 256) + "] /FontDescriptor << /FontName /ABCDEF+Letters-Bold /Flags 32 /FontFile2 6 0 R >> >> >> >>"},
+			[]string{"", "BT /F1 12 Tf 50 50 Td (%timestamp%) Tj ET"}, []string{"", "no glyphs"},
+		), "Helvetica-Bold"},
 		{"several content streams", build(
 			[]string{"<< /Font << " + plainFont + " >> >>"}, []string{"[6 0 R 7 0 R 8 0 R 9 0 R]"},
 			[]string{"", "1 0 0 RG 10 10 50 50 re S"}, []string{"", "BT /F1 12 Tf 50 50 Td (at ) Tj"}, []string{"", "(%timestamp%) Tj"}, []string{"", "ET 0 0 1 RG 80 80 50 50 re S"},
@@ -266,6 +271,8 @@ func TestItFindsThePlaceholder(t *testing.T) {
 func TestTheTextAroundStays(t *testing.T) {
 	for content, want := range map[string]string{
 		"BT /F1 12 Tf 50 50 Td [(before ) (%t) 20 (imestamp%) ( after)] TJ ET":                "before STAMP after",
+		// What follows is again in the font before, whose codes these are.
+		"BT /F2 12 Tf 50 50 Td <0203> Tj <0102030405060207040801> Tj <0203> Tj ET":           "tiSTAMPti",
 		"BT /F1 12 Tf 50 50 Td (one ) Tj (two %time) Tj (stamp% three) Tj ( four) Tj ET":      "one two STAMP three four",
 		"BT /F1 12 Tf 50 50 Td 14 TL (first) Tj (second %timestamp% half) ' (third) ' ET":     "first\nsecond STAMP half\nthird",
 		`BT /F1 12 Tf 50 50 Td 14 TL (first) Tj 0 0 (second %timestamp% half) " (third) ' ET`: "first\nsecond STAMP half\nthird",
@@ -441,6 +448,46 @@ func TestIssueAllocatesOnce(t *testing.T) {
 	template := link(t, large())
 	if got := testing.AllocsPerRun(100, func() { _ = template.Issue(io.Discard, moment) }); got > 1 {
 		t.Errorf("%v allocations a certificate, want 1", got)
+	}
+}
+
+// A claim can't be kept by a font that is not embedded, even the template's own.
+func TestAClaimAtRisk(t *testing.T) {
+	template := link(t, buildAll([][]string{
+		{"<< /Type /Catalog /Pages 2 0 R /Metadata 6 0 R >>"},
+		{"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"},
+		{"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 420] /Resources 4 0 R /Contents 5 0 R >>"},
+		{"<< /Font << " + plainFont + " >> >>"},
+		{"", "BT /F1 12 Tf 50 50 Td (%timestamp%) Tj ET"},
+		{"/Type /Metadata /Subtype /XML", `<rdf:Description pdfaid:part="1" pdfaid:conformance="B"/>`},
+	}))
+	if r := template.Report(); !r.Own || r.PDFA != "PDF/A-1b" || !r.AtRisk {
+		t.Errorf("report %+v, want the claim PDF/A-1b at risk", r)
+	}
+}
+
+// A viewer that is asked to draw the fields itself may draw none.
+func TestAFormKeepsItsAppearance(t *testing.T) {
+	file := fixture(t, "libreoffice-form")
+	if !bytes.Contains(file, []byte("/NeedAppearances true")) {
+		t.Fatal("the template does not ask for what is to be taken back")
+	}
+	issued := issue(t, link(t, file), moment)
+	parsed, err := pdfcpu.Read(bytes.NewReader(issued), &model.Configuration{Reader15: true, ValidationMode: model.ValidationRelaxed, Limits: model.DefaultResourceLimits()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, err := parsed.DereferenceDict(parsed.RootDict["AcroForm"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := form["NeedAppearances"]; ok || form["Fields"] == nil {
+		t.Errorf("the form is %v, want its fields and no NeedAppearances", form)
+	}
+	for _, want := range []string{"/V(" + stamp + ")", "/MaxLen 32", "/Ff 1"} {
+		if !bytes.Contains(issued[len(file):], []byte(want)) {
+			t.Errorf("the field lacks %s", want)
+		}
 	}
 }
 

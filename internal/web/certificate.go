@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"net/http"
 	"strconv"
 )
@@ -20,7 +21,15 @@ func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if err := template.Issue(w, s.Now()); err != nil {
+	out := s.outgoing.Get().(*bufio.Writer)
+	out.Reset(w)
+	err := template.Issue(out, s.Now())
+	if err == nil {
+		err = out.Flush()
+	}
+	out.Reset(nil) // let go of w
+	s.outgoing.Put(out)
+	if err != nil {
 		// Half a certificate must not look whole. Most likely the visitor has
 		// gone, so it is worth no more than a line for who looks for one.
 		s.logFor(r).DebugContext(r.Context(), "certificate aborted", "err", err)

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -49,6 +51,9 @@ type server struct {
 	Deps
 	notices *notices
 	uploads *semaphore.Weighted
+	// Writers that send a small certificate at one go. A large one goes past
+	// their buffers.
+	outgoing sync.Pool
 
 	homePage   page[homeView]
 	homeFrame  homeFrame
@@ -70,9 +75,10 @@ const (
 // with a mistake fails here.
 func New(deps Deps) (http.Handler, error) {
 	s := &server{
-		Deps:    deps,
-		notices: newNotices(deps.Now),
-		uploads: semaphore.NewWeighted(deps.Limits.Concurrent),
+		Deps:     deps,
+		notices:  newNotices(deps.Now),
+		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
+		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}
 	var errs [5]error
 	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, exampleHome(false), exampleHome(true))

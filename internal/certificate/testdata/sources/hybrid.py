@@ -1,6 +1,6 @@
 """Writes a hybrid-reference file (ISO 32000-1, 7.5.8.4) in the layout that
 Word is reported to write: a table for old readers, and an update whose XRefStm
-lists an object stream that they don't see. The placeholder is split over three
+lists an object stream that they don't see. Here it has the font. The placeholder is split over three
 text objects and all four operators that show text."""
 import sys
 
@@ -22,11 +22,12 @@ BT /F1 14 Tf 1 0 0 1 131.2 290 Tm [(me) 10 (st)] TJ ET
 BT /F1 14 Tf 1 0 0 1 163 304 Tm 14 TL 0 0 (amp%) " (to whoever reads it.) ' ET"""
 put(1, b"<</Type/Catalog/Pages 2 0 R>>")
 put(2, b"<</Type/Pages/Kids[3 0 R]/Count 1>>")
-put(3, b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 420]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>")
+put(3, b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 420]/Contents 4 0 R/Resources<</Font<</F1 9 0 R>>>>>>")
 stream(4, b"", content)
-put(5, b"<</Type/Font/Subtype/Type1/BaseFont/Times-Roman/Encoding/WinAnsiEncoding>>")
+put(5, b"null")
 put(6, b"null")
-stream(7, b"/Type/ObjStm/N 2/First 9", b"9 0 10 33" + b" <</Note(seen by new readers)>>" + b"   [9 0 R]")
+font = b"<</Type/Font/Subtype/Type1/BaseFont/Times-Roman/Encoding/WinAnsiEncoding>> "
+stream(7, b"/Type/ObjStm/N 2/First %d" % len(b"9 0 10 %d " % len(font)), b"9 0 10 %d " % len(font) + font + b"[9 0 R]")
 main = sum(map(len, parts))
 identity = b"/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]"
 parts.append(b"xref\n0 8\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % at[n] for n in range(1, 8)))
