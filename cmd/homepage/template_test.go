@@ -124,11 +124,13 @@ func TestTemplateFromAURLThatFails(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
+	var sent atomic.Int64
 	mux.HandleFunc("/large.pdf", func(w http.ResponseWriter, _ *http.Request) {
-		for range certificate.MaxTemplate>>20 + 8 {
+		for range 256 {
 			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
 				return
 			}
+			sent.Add(1 << 20)
 		}
 	})
 	mux.HandleFunc("/page.pdf", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
@@ -149,6 +151,9 @@ func TestTemplateFromAURLThatFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), server.URL+path) {
 			t.Errorf("%s: error %v, want the URL and %q", path, err, want)
 		}
+	}
+	if got := sent.Load(); got > 2*certificate.MaxTemplate {
+		t.Errorf("it took %d bytes of a template that is too large", got)
 	}
 }
 

@@ -102,6 +102,9 @@ func TestFixtures(t *testing.T) {
 			if !bytes.HasPrefix(issued, file) {
 				t.Error("a certificate does not begin with the template's bytes")
 			}
+			if hybrid := bytes.Contains(issued[len(file):], []byte("/XRefStm")); hybrid != (test.want.XRef == "hybrid") {
+				t.Errorf("the update names an XRefStm: %v, though the template is of kind %s", hybrid, test.want.XRef)
+			}
 			if report.Bytes != len(issued) {
 				t.Errorf("the report says %d bytes, issued were %d", report.Bytes, len(issued))
 			}
@@ -270,9 +273,9 @@ func TestItFindsThePlaceholder(t *testing.T) {
 // What stands round the placeholder stays, in its order.
 func TestTheTextAroundStays(t *testing.T) {
 	for content, want := range map[string]string{
-		"BT /F1 12 Tf 50 50 Td [(before ) (%t) 20 (imestamp%) ( after)] TJ ET":                "before STAMP after",
+		"BT /F1 12 Tf 50 50 Td [(before ) (%t) 20 (imestamp%) ( after)] TJ ET": "before STAMP after",
 		// What follows is again in the font before, whose codes these are.
-		"BT /F2 12 Tf 50 50 Td <0203> Tj <0102030405060207040801> Tj <0203> Tj ET":           "tiSTAMPti",
+		"BT /F2 12 Tf 50 50 Td <0203> Tj <0102030405060207040801> Tj <0203> Tj ET":            "tiSTAMPti",
 		"BT /F1 12 Tf 50 50 Td (one ) Tj (two %time) Tj (stamp% three) Tj ( four) Tj ET":      "one two STAMP three four",
 		"BT /F1 12 Tf 50 50 Td 14 TL (first) Tj (second %timestamp% half) ' (third) ' ET":     "first\nsecond STAMP half\nthird",
 		`BT /F1 12 Tf 50 50 Td 14 TL (first) Tj 0 0 (second %timestamp% half) " (third) ' ET`: "first\nsecond STAMP half\nthird",
@@ -324,6 +327,7 @@ func TestItRefuses(t *testing.T) {
 		{"another format", []byte("<html>%timestamp%</html>"), []string{"no PDF"}},
 		{"a file that is too large", make([]byte, certificate.MaxTemplate+1), []string{"32.0 MiB", "pictures smaller"}},
 		{"half a file", hand[:len(hand)/2], []string{"cut short", "copy it again"}},
+		{"half an update", append(onePage(shown), "6 0 obj\n<< /Length 9"...), []string{"cut short"}},
 		{"no placeholder", swap(hand, certificate.Placeholder, "%timestump%"), []string{"no page shows", "as text"}},
 		{"two in the text", onePage(shown + " " + shown), []string{"page 1 and page 1", "keep one"}},
 		{"a form shown twice", onePage("/X0 Do /X0 Do", []string{"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources 4 0 R", shown}), []string{"form XObject 6 and page 1, in the form XObject 6"}},
