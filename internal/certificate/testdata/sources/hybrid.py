@@ -1,6 +1,7 @@
 """Writes a hybrid-reference file (ISO 32000-1, 7.5.8.4) in the layout that
 Word is reported to write: a table for old readers, and an update whose XRefStm
-lists an object stream that they don't see. Here it has the font. The placeholder is split over three
+lists an object stream that they don't see. Here it has the font, which the
+first table calls free. The placeholder is split over three
 text objects and all four operators that show text."""
 import sys
 
@@ -30,8 +31,9 @@ font = b"<</Type/Font/Subtype/Type1/BaseFont/Times-Roman/Encoding/WinAnsiEncodin
 stream(7, b"/Type/ObjStm/N 2/First %d" % len(b"9 0 10 %d " % len(font)), b"9 0 10 %d " % len(font) + font + b"[9 0 R]")
 main = sum(map(len, parts))
 identity = b"/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]"
-parts.append(b"xref\n0 8\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % at[n] for n in range(1, 8)))
-parts.append(b"trailer\n<</Size 8/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF\n" % (identity, main))
+parts.append(b"xref\n0 11\n0000000008 65535 f \n" + b"".join(b"%010d 00000 n \n" % at[n] for n in range(1, 8)))
+parts.append(b"".join(b"%010d 00000 f \n" % n for n in (9, 10, 0)))
+parts.append(b"trailer\n<</Size 11/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF\n" % (identity, main))
 rows = b"\x02\x00\x00\x07\x00" + b"\x02\x00\x00\x07\x01"
 stream(8, b"/Type/XRef/Size 11/W[1 3 1]/Index[9 2]/Root 1 0 R" + identity, rows)
 update = sum(map(len, parts))
