@@ -424,6 +424,9 @@ func TestDates(t *testing.T) {
 	identity := regexp.MustCompile(`/ID\[<00112233445566778899AABBCCDDEEFF><([0-9a-f]{32})>\]`)
 	template := link(t, fixture(t, "hybrid"))
 	a, b := identity.FindSubmatch(issue(t, template, moment)), identity.FindSubmatch(issue(t, template, moment.Add(time.Microsecond)))
+	if want := "20261123040506789012093000000001"; a == nil || string(a[1]) != want {
+		t.Errorf("ID %q, want the stamp's digits and sign %s", a, want)
+	}
 	if a == nil || b == nil || bytes.Equal(a[1], b[1]) {
 		t.Errorf("ID %q, then %q: the first part must stay and the second change", a, b)
 	}

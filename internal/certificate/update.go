@@ -3,7 +3,6 @@ package certificate
 import (
 	"bytes"
 	"compress/zlib"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -187,10 +186,22 @@ func (u *update) writeTrailer(trailer types.Dict) {
 		return
 	}
 	first := id[0].PDFString()
-	u.withSlot(trailer, "ID", "["+first+"<", 32, func(b, stamp []byte) {
-		sum := sha256.Sum256(stamp)
-		hex.Encode(b, sum[:16])
-	}, ">]")
+	u.withSlot(trailer, "ID", "["+first+"<", 32, fillID, ">]")
+}
+
+// fillID writes a stamp as 16 hexadecimal bytes: its digits, and its sign in
+// the last.
+func fillID(b, stamp []byte) {
+	n := 0
+	for _, c := range stamp {
+		if '0' <= c && c <= '9' {
+			b[n] = c
+			n++
+		}
+	}
+	if stamp[26] == '-' {
+		b[31] = '1'
+	}
 }
 
 // modified notes the time in the document information (14.3.3), unless the
