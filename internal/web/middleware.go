@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -103,10 +104,10 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			if isProbe(r) {
 				level = slog.LevelDebug // a probe every few seconds would drown the visitors
 			}
-			s.logFor(r).Log(r.Context(), level, "request",
-				"method", r.Method, "path", r.URL.Path,
-				"status", answer.Status(), "bytes", answer.BytesWritten(), "ms", millis(time.Since(start)),
-				"aborted", aborted, "remote", r.RemoteAddr)
+			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(r)),
+				slog.String("method", r.Method), slog.String("path", r.URL.Path),
+				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(time.Since(start))),
+				slog.Bool("aborted", aborted), slog.String("remote", r.RemoteAddr))
 		}()
 		next.ServeHTTP(answer, r)
 		aborted = false
@@ -133,14 +134,16 @@ func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
 		"base-uri 'none'",
 		"frame-ancestors 'none'",
 	}, "; ")
+	headers := http.Header{
+		"Content-Security-Policy":    {policy},
+		"Cross-Origin-Opener-Policy": {"same-origin"},
+		"Permissions-Policy":         {"camera=(), geolocation=(), microphone=()"},
+		"Referrer-Policy":            {"strict-origin-when-cross-origin"},
+		"X-Content-Type-Options":     {"nosniff"},
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h := w.Header()
-			h.Set("Content-Security-Policy", policy)
-			h.Set("Cross-Origin-Opener-Policy", "same-origin")
-			h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-			h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
-			h.Set("X-Content-Type-Options", "nosniff")
+			maps.Copy(w.Header(), headers)
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -30,7 +30,7 @@ type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
 	Gather      func(context.Context) <-chan *home.Section
-	Grace       time.Duration // how long the homepage waits for sections before it begins without them
+	Grace       time.Duration                // how long the homepage waits for sections before it begins without them
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
