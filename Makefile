@@ -1,6 +1,6 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench golden certificate fixtures audit setup
+.PHONY: help run build test lint fuzz bench microbench golden certificate fixtures audit setup
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
@@ -33,7 +33,11 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-bench: ## run the benchmarks
+bench: ## measure it beside nginx and Django, and write the figures into the README (below 5 minutes)
+	@go build -o .bin/bench ./cmd/bench
+	@.bin/bench
+
+microbench: ## run the Go benchmarks, which stand beside their packages
 	go test -run='^$$' -bench=. -benchmem ./...
 
 golden: ## write the expected pages anew, to be read in the diff

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFigure(t *testing.T) {
+	for _, test := range []struct {
+		figure       figure
+		median, p99  float64
+		spread       float64
+		text, factor string
+	}{
+		{figure{100, 300, 200}, 200, 300, 50, "200 ±50 %", "200× (100–300)"},
+		{figure{4, 1, 2, 3}, 2.5, 4, 60, "2.50 ±60 %", "2.50× (1.00–4.00)"},
+		{figure{1234.5}, 1234.5, 1234.5, 0, "1,234", "1,234×"},
+		{figure{0, 0}, 0, 0, 0, "0 ±0 %", "0× (0–0)"},
+	} {
+		if got := test.figure.median(); got != test.median {
+			t.Errorf("the median of %v is %v, want %v", []float64(test.figure), got, test.median)
+		}
+		if got := test.figure.percentile(99); got != test.p99 {
+			t.Errorf("99 %% of %v are within %v, want %v", []float64(test.figure), got, test.p99)
+		}
+		if got := test.figure.spread(); math.Abs(got-test.spread) > 1e-9 {
+			t.Errorf("the spread of %v is %v, want %v", []float64(test.figure), got, test.spread)
+		}
+		if got := test.figure.String(); got != test.text {
+			t.Errorf("%v is written %q, want %q", []float64(test.figure), got, test.text)
+		}
+		if got := test.figure.times(); got != test.factor {
+			t.Errorf("the ratio %v is written %q, want %q", []float64(test.figure), got, test.factor)
+		}
+	}
+	if got := figure(nil).String(); got != none {
+		t.Errorf("nothing is written %q", got)
+	}
+	var many figure
+	for i := range 200 {
+		many = append(many, float64(200-i))
+	}
+	if half, most := many.percentile(50), many.percentile(99); half != 100 || most != 198 {
+		t.Errorf("percentiles of 1 to 200 are %v and %v, want 100 and 198", half, most)
+	}
+}
+
+// A ratio is of one round: figures that rise together leave it alone.
+func TestRatio(t *testing.T) {
+	got := ratio(figure{10, 20, 40}, figure{5, 10, 20})
+	if got.median() != 2 || got.spread() != 0 {
+		t.Errorf("ratio is %v, want 2 in every round", []float64(got))
+	}
+	if got := ratio(figure{1, 2}, figure{1}); len(got) != 1 {
+		t.Errorf("%d ratios of rounds that one side lacks", len(got))
+	}
+	if got := ratio(figure{1}, figure{0}); len(got) != 0 {
+		t.Errorf("divided by zero: %v", []float64(got))
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for value, want := range map[float64]string{
+		0: "0", 0.0004: "0.000", 0.0123: "0.012", 0.5: "0.500", 2: "2.00", 99.96: "100.0", 31.41: "31.4", 123.4: "123", 1234567: "1,234,567", math.NaN(): none,
+	} {
+		if got := number(value); got != want {
+			t.Errorf("%v is written %q, want %q", value, got, want)
+		}
+	}
+}
+
+const wrkSays = `Running 2s test @ http://127.0.0.1:8703/
+  1 threads and 32 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     5.02ms    2.11ms  20.63ms   70.41%
+    Req/Sec     6.42k   612.30     7.25k    85.00%
+  Latency Distribution
+     50%  612.00us
+     75%    6.02ms
+     90%    7.71ms
+     99%    1.05s 
+  12780 requests in 2.00s, 58.50MB read
+Requests/sec:   6388.12
+Transfer/sec:     29.25MB
+`
+
+func TestParseWrk(t *testing.T) {
+	got, err := parseWrk(wrkSays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (loaded{6388.12, 0.612, 1050, 58.5 * (1 << 20) / 12780}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for name, says := range map[string]string{
+		"errors":  wrkSays + "  Non-2xx or 3xx responses: 12\n",
+		"broken":  wrkSays + "  Socket errors: connect 0, read 3, write 0, timeout 0\n",
+		"nothing": "",
+		"units":   strings.Replace(wrkSays, "612.00us", "612 fortnights", 1),
+	} {
+		if _, err := parseWrk(says); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	none := strings.Replace(wrkSays, "12780 requests", "0 requests", 1)
+	if _, err := parseWrk(none); !errors.Is(err, errNotMeasured) {
+		t.Errorf("no answer at all: %v", err)
+	}
+}
+
+func TestReplaceBlock(t *testing.T) {
+	before := "# homepage\n" + blockBegin + "old\n" + blockEnd + "after\n"
+	once, err := replaceBlock(before, "new\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "# homepage\n" + blockBegin + "\nnew\n\n" + blockEnd + "after\n"; once != want {
+		t.Errorf("got %q, want %q", once, want)
+	}
+	if twice, err := replaceBlock(once, "new\n"); err != nil || twice != once {
+		t.Errorf("a second time it becomes %q: %v", twice, err)
+	}
+	for _, readme := range []string{"", blockBegin, blockEnd + blockBegin} {
+		if _, err := replaceBlock(readme, "new"); !errors.Is(err, errNoBlock) {
+			t.Errorf("%q: %v", readme, err)
+		}
+	}
+}
+
+func TestTheReadmeHasTheBlock(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replaceBlock(string(readme), "new"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTable(t *testing.T) {
+	x := table{head: []string{"", "pages a second", "the PDF is"}}
+	x.add("homepage", "1,234 ±3 %", "valid")
+	x.add("nginx", none, "damaged")
+	want := "" +
+		"|          | pages a second | the PDF is |\n" +
+		"| -------- | -------------: | ---------- |\n" +
+		"| homepage |     1,234 ±3 % | valid      |\n" +
+		"| nginx    |              – | damaged    |\n"
+	if got := x.markdown(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestChart(t *testing.T) {
+	c := chart{title: "Pages & <more>", desc: "Milliseconds."}
+	c.add("homepage", 300, 50, "300 ms")
+	c.add("nginx, SSI", 600, 0, "“600” ms")
+	c.add("not measured", math.NaN(), 0, "")
+	for _, scheme := range []scheme{light(), dark()} {
+		svg := c.svg(scheme)
+		decoder := xml.NewDecoder(strings.NewReader(svg))
+		var said strings.Builder
+		for {
+			token, err := decoder.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, svg)
+			}
+			if text, ok := token.(xml.CharData); ok {
+				said.Write(text)
+			}
+		}
+		texts := said.String()
+		for _, want := range []string{"Pages & <more>", "homepage: 300 ms.", "“600” ms"} {
+			if !strings.Contains(texts, want) {
+				t.Errorf("the chart does not say %q", want)
+			}
+		}
+		if strings.Contains(svg, "NaN") || strings.Contains(texts, "not measured") {
+			t.Error("a bar for what was not measured")
+		}
+		// The longest bar fills the room, the other one half of it.
+		for _, want := range []string{`width="150.0"`, `width="300.0"`, `width="25.0"`, scheme.accent, scheme.raised} {
+			if !strings.Contains(svg, want) {
+				t.Errorf("the chart lacks %s", want)
+			}
+		}
+	}
+}
+
+// What is started ends with its children, when it is stopped and when the
+// bench is interrupted.
+func TestProcessEndsWithItsChildren(t *testing.T) {
+	folder := t.TempDir()
+	p, err := start(t.Context(), folder, nil, "sh", "-c", "trap '' TERM; sleep 100 & echo started; wait; wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return p.lastWords() == "started" })
+	if used, err := p.usage(); err == nil && used.peak < used.resident {
+		t.Errorf("usage is %+v", used)
+	}
+	p.stop()
+	await(t, func() bool { // a process that was killed takes a moment to go
+		_, err := p.usage()
+		return errors.Is(err, errNoProc)
+	})
+}
+
+func await(t *testing.T, done func() bool) {
+	t.Helper()
+	deadline, tick := time.After(10*time.Second), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it takes too long")
+		}
+	}
+}
+
+func TestCheckOfPeersFiles(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, peerFiles); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"django/views.py", "django/templates/index.html", "nginx/nginx.conf", "services/promo.json", "certificate-template.pdf"} {
+		if info, err := os.Stat(filepath.Join(folder, "peers", name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s is not embedded: %v", name, err)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "qpdf", "--check", filepath.Join(folder, "peers", "certificate-template.pdf")).CombinedOutput(); err != nil {
+		t.Errorf("the template is damaged before anyone stamps it: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// loading measures pages a second and how long they take for many visitors.
+func (b *bench) loading() measure {
+	var racers, keeping []contestant
+	if b.tools.wrk != "" {
+		racers = slices.DeleteFunc(b.variants(), func(c contestant) bool { return c.crowd || c.kind == b.kinds.oneByOne })
+		keeping = b.able([]contestant{{name: homepageKeeping, kind: b.kinds.keeping, path: "/"}})
+	}
+	var steps []step
+	for _, delay := range b.plan.delays {
+		for _, connections := range b.plan.connections {
+			all := racers
+			if connections == 32 && delay == claimDelay {
+				all = append(slices.Clip(all), keeping...)
+			}
+			what := fmt.Sprintf("load, services answer %s, connections: %d", delayText(delay), connections)
+			steps = append(steps, b.rounds(b.plan.rounds, what, all, func(ctx context.Context, c contestant, s *side) error {
+				b.setDelay(delay)
+				got, err := b.wrk(ctx, s.url+c.path, connections, b.plan.loadTime(connections, delay, c.kind == b.kinds.django))
+				if err != nil {
+					return err
+				}
+				b.addLoad(pageKey{c.name, delay, connections}, got)
+				return wholeOnAverage(ctx, s.url+c.path, got.bytes)
+			})...)
+		}
+	}
+	return measure{steps, b.addLoads}
+}
+
+// crowding measures the variants whose pages take seconds when many ask: each
+// visitor of a crowd asks once, and all are answered. wrk would leave a queue
+// behind that the side works off while others are measured. Where a side is
+// that busy, it no longer matters how soon the services answer.
+func (b *bench) crowding() measure {
+	all := slices.DeleteFunc(b.variants(), func(c contestant) bool { return !c.crowd })
+	var steps []step
+	for _, connections := range b.plan.connections[1:] {
+		for _, delay := range b.plan.delays {
+			if connections > 32 && delay > 0 {
+				continue
+			}
+			what := fmt.Sprintf("crowd of %d, services answer %s", connections, delayText(delay))
+			steps = append(steps, b.rounds(1, what, all, func(ctx context.Context, c contestant, s *side) error {
+				b.setDelay(delay)
+				got, err := crowd(ctx, s.url+c.path, connections, connections)
+				if _, lacking := errors.AsType[lackingError](err); err == nil || lacking {
+					b.addLoad(pageKey{c.name, delay, connections}, got)
+				}
+				return err
+			})...)
+		}
+	}
+	return measure{steps, func(*report) {}} // told by loading
+}
+
+// addLoads tells of all loads of homepages.
+func (b *bench) addLoads(r *report) {
+	t := table{
+		title: "Homepages a second",
+		note: "wrk asks on each connection for the next page as soon as it has one, for a second or two a round. Django’s variants without a pooled client take seconds a page when many ask: " +
+			"of these each visitor of a crowd asked once, in one round, and at 256 only over services that answer at once. For one connection see the page for one visitor.",
+		head: []string{"services answer", "connections", "", "pages a second", "half within, ms", "99 % within, ms", "pages a second: homepage ÷ this"},
+		fold: true,
+	}
+	c := chart{
+		file:  "load",
+		title: "Homepages a second, services answer at once, 32 connections",
+		desc:  "Pages a second; more is better.",
+	}
+	all := append(b.variants(), contestant{name: homepageKeeping})
+	for _, delay := range b.plan.delays {
+		for _, connections := range b.plan.connections {
+			home := b.loads[pageKey{homepage, delay, connections}]
+			for _, one := range all {
+				got := b.loads[pageKey{one.name, delay, connections}]
+				if got == nil {
+					continue
+				}
+				more := none
+				switch {
+				case one.name == homepage:
+					more = ""
+				case home != nil && one.crowd: // not in the same rounds
+					more = ratio(figure{home.perSecond.median()}, got.perSecond).times()
+				case home != nil:
+					more = ratio(home.perSecond, got.perSecond).times()
+				}
+				t.add(delayText(delay), strconv.Itoa(connections), one.name, got.perSecond.String(), got.p50.String(), got.p99.String(), more)
+				if delay == 0 && connections == 32 {
+					c.add(one.name, got.perSecond.median(), 0, number(got.perSecond.median())+", 99 % within "+number(got.p99.median())+" ms")
+				}
+			}
+		}
+	}
+	r.tables, r.charts = append(r.tables, t), append(r.charts, c)
+}
+
+// loads are the figures of several rounds.
+type loads struct{ perSecond, p50, p99 figure }
+
+func (l *loads) add(one loaded) {
+	l.perSecond, l.p50, l.p99 = append(l.perSecond, one.perSecond), append(l.p50, one.p50), append(l.p99, one.p99)
+}
+
+func (b *bench) addLoad(key pageKey, one loaded) {
+	if b.loads[key] == nil {
+		b.loads[key] = &loads{}
+	}
+	b.loads[key].add(one)
+}
+
+// wholeOnAverage finds out that a side under load sends pages without their
+// sections: the average of what it sent is smaller than a page.
+func wholeOnAverage(ctx context.Context, url string, bytes float64) error {
+	body, err := get(ctx, url)
+	if err != nil {
+		return err
+	}
+	if !wholePage(body) || bytes < 0.97*float64(len(body)) {
+		return errors.New("pages lacked a section")
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+from django import forms
+
+
+class UploadFileForm(forms.Form):
+    file = forms.FileField()

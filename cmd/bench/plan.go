@@ -1,0 +1,48 @@
+package main
+
+import "time"
+
+// plan tells how long and how often is measured. All of it together must stay
+// below timeMost on two cores.
+type plan struct {
+	rounds      int
+	connections []int
+	delays      []time.Duration // of the services
+	load        time.Duration   // of wrk at least, in whole seconds
+	counted     int             // pages for which calls are counted
+	bigUpload   int64           // bytes
+	bigRounds   int
+	smallFiles  int
+	smallUpload int64 // bytes of each
+}
+
+func fullPlan() plan {
+	return plan{
+		rounds:      3,
+		connections: []int{1, 32, 256},
+		delays:      []time.Duration{0, 50 * time.Millisecond, 300 * time.Millisecond},
+		load:        time.Second,
+		counted:     1000,
+		bigUpload:   1 << 30,
+		bigRounds:   2,
+		smallFiles:  200,
+		smallUpload: 16 << 10,
+	}
+}
+
+// rehearsal tries everything in a fraction of the time.
+func rehearsal() plan {
+	p := fullPlan()
+	p.rounds, p.bigRounds, p.counted = 1, 1, 100
+	p.bigUpload, p.smallFiles = 32<<20, 20
+	return p
+}
+
+// loadTime is how long wrk loads a page, in whole seconds, as it takes them.
+// It must last for several pages.
+func (p plan) loadTime(connections int, delay time.Duration, slow bool) time.Duration {
+	if (connections > 1 && delay > 100*time.Millisecond) || (connections > 32 && slow) {
+		return 2 * p.load
+	}
+	return p.load
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// peerFiles are the peers' set-ups and what the services answer.
+//
+//go:embed peers/django/*.py peers/django/templates peers/nginx peers/services peers/certificate-template.pdf
+var peerFiles embed.FS
+
+// services are the promo and the recommendation service. They give every side
+// the same content: as JSON, and for nginx, which can't render that, as the
+// HTML that the others make of it. Under /kept/ they allow it to be kept.
+type services struct {
+	addr  string
+	delay atomic.Int64 // time.Duration before each answer
+	calls atomic.Int64
+	http  *http.Server
+}
+
+func startServices(ctx context.Context) (*services, error) {
+	s := &services{}
+	mux := http.NewServeMux()
+	for _, a := range []struct{ path, file, kind, keep string }{
+		{"/promo", "promo.json", "application/json", "no-store"},
+		{"/recommendations", "recommendations.json", "application/json", "no-store"},
+		{"/kept/promo", "promo.json", "application/json", "max-age=3600"},
+		{"/kept/recommendations", "recommendations.json", "application/json", "max-age=3600"},
+		{"/html/promo", "promo.html", "text/html; charset=utf-8", "no-store"},
+		{"/html/recommendations", "recommendations.html", "text/html; charset=utf-8", "no-store"},
+	} {
+		body, err := fs.ReadFile(peerFiles, "peers/services/"+a.file)
+		if err != nil {
+			return nil, err
+		}
+		mux.HandleFunc("GET "+a.path, func(w http.ResponseWriter, r *http.Request) {
+			s.calls.Add(1)
+			if delay := time.Duration(s.delay.Load()); delay > 0 {
+				select {
+				case <-time.After(delay):
+				case <-r.Context().Done():
+					return
+				}
+			}
+			w.Header().Set("Content-Type", a.kind)
+			w.Header().Set("Cache-Control", a.keep)
+			_, _ = w.Write(body) // who called has gone if this fails
+		})
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("services: %w", err)
+	}
+	s.addr = listener.Addr().String()
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.http.Serve(listener) }() // until close
+	return s, nil
+}
+
+func (s *services) close() { _ = s.http.Close() }
+
+// url is the address of what the services have under path.
+func (s *services) url(path string) string { return "http://" + s.addr + path }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// tools are the programs that the sides and the measures need. One that is not
+// there is an empty path.
+type tools struct {
+	wrk, nginx, python, qpdf string
+	missing                  []string // what could not be had, and so is not measured
+}
+
+// packages of Debian and Ubuntu. uvloop and httptools are what uvicorn is
+// quick with.
+const packages = "wrk nginx python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf"
+
+// findTools looks the tools up, and lets apt install what is missing.
+func findTools(ctx context.Context, progress io.Writer) tools {
+	found := lookTools(ctx)
+	if len(found.missing) == 0 {
+		return found
+	}
+	apt, err := exec.LookPath("apt-get")
+	if err != nil {
+		return found
+	}
+	var sudo []string
+	if os.Geteuid() != 0 {
+		sudo = []string{"sudo"}
+	}
+	install := append([]string{apt, "install", "-y", "-qq", "--no-install-recommends"}, strings.Fields(packages)...)
+	for _, args := range [][]string{{apt, "update", "-qq"}, install} {
+		args = append(append(slices.Clip(sudo), "env", "DEBIAN_FRONTEND=noninteractive"), args...)
+		fmt.Fprintln(progress, strings.Join(args, " "))
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, progress, progress // sudo may ask for a password
+		if err := cmd.Run(); err != nil {
+			fmt.Fprintln(progress, "That failed, so what is missing is not measured:", err)
+			break
+		}
+	}
+	return lookTools(ctx)
+}
+
+func lookTools(ctx context.Context) tools {
+	var t tools
+	for _, tool := range []struct {
+		path  *string
+		names []string
+		text  string
+		works func(path string) bool
+	}{
+		{&t.wrk, []string{"wrk"}, "wrk, so pages and certificates a second", anyTool},
+		{&t.nginx, []string{"nginx", "/usr/sbin/nginx"}, "nginx, so all beside it", anyTool},
+		// The system's Python has the packages of the system, another one in
+		// the path may not.
+		{&t.python, []string{"python3", "/usr/bin/python3"}, "Python with django, uvicorn, uvloop, httptools, httpx and aiofiles, so all beside Django", func(path string) bool {
+			return exec.CommandContext(ctx, path, "-c", "import django, uvicorn, uvloop, httptools, httpx, aiofiles").Run() == nil
+		}},
+		{&t.qpdf, []string{"qpdf"}, "qpdf, so whether certificates are valid", anyTool},
+	} {
+		for _, name := range tool.names {
+			if path, err := exec.LookPath(name); err == nil && tool.works(path) {
+				*tool.path = path
+				break
+			}
+		}
+		if *tool.path == "" {
+			t.missing = append(t.missing, tool.text)
+		}
+	}
+	return t
+}
+
+func anyTool(string) bool { return true }
