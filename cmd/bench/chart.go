@@ -38,8 +38,8 @@ func dark() scheme  { return scheme{"#1b212b", "#ece5d8", "#a9aeb6", "#303845", 
 const (
 	chartWidth = 880
 	margin     = 24
-	nameWidth  = 245
-	barWidth   = 300 // of the longest
+	nameWidth  = 262
+	barWidth   = 290 // of the longest
 	barHeight  = 20
 	rowHeight  = 34
 	headHeight = 76

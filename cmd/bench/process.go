@@ -38,7 +38,8 @@ func start(ctx context.Context, folder string, env []string, command ...string) 
 	}
 	p := &process{group: cmd.Process.Pid, log: log.Name(), ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is told by what it said
+		_ = cmd.Wait()                              // how it ended is told by what it said
+		_ = syscall.Kill(-p.group, syscall.SIGKILL) // children that outlived it
 		close(p.ended)
 	}()
 	return p, nil
@@ -46,13 +47,18 @@ func start(ctx context.Context, folder string, env []string, command ...string) 
 
 // stop ends the program, and kills what has not ended soon after.
 func (p *process) stop() {
+	select {
+	case <-p.ended: // its number may be another's by now
+		return
+	default:
+	}
 	_ = syscall.Kill(-p.group, syscall.SIGTERM)
 	select {
 	case <-p.ended:
 	case <-time.After(2 * time.Second):
+		_ = syscall.Kill(-p.group, syscall.SIGKILL)
+		<-p.ended
 	}
-	_ = syscall.Kill(-p.group, syscall.SIGKILL) // also children that outlived it
-	<-p.ended
 }
 
 // lastWords is the last line that the program said.
@@ -108,7 +114,7 @@ func (p *process) resetPeak() {
 // settle waits until the program has worked off what its last visitors left
 // behind, so that the next side has the machine for itself.
 func (p *process) settle(ctx context.Context) {
-	const pause, most = 50 * time.Millisecond, 10 * time.Second
+	const pause, most = 25 * time.Millisecond, 10 * time.Second
 	before, err := p.usage()
 	for range int(most / pause) {
 		select {

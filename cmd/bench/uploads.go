@@ -59,7 +59,7 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 		c := chart{
 			file:  "upload",
 			title: title + ", until it is on the disk",
-			desc:  "Seconds until the upload is on the disk; the dark part is until it was answered.",
+			desc:  "Seconds until the upload is on the disk; the strong part is until it was answered.",
 		}
 		for _, one := range all {
 			synced := "no"
@@ -68,7 +68,7 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 			}
 			t.add(one.name, answered[one.name].String(), stored[one.name].String(), beside(one.name, stored[one.name], stored[homepage]), mebibytes(peak[one.name]), synced)
 			c.add(one.name, stored[one.name].median(), answered[one.name].median(),
-				number(stored[one.name].median())+" s, answered after "+number(answered[one.name].median())+" s, "+mebibytes(peak[one.name])+" MiB of memory")
+				number(stored[one.name].median())+" s, answered in "+number(answered[one.name].median())+" s, "+mebibytes(peak[one.name])+" MiB")
 		}
 		r.tables = append(r.tables, t)
 		if files == 1 {
