@@ -244,3 +244,41 @@ func TestCheckOfPeersFiles(t *testing.T) {
 		t.Errorf("the template is damaged before anyone stamps it: %v\n%s", err, out)
 	}
 }
+
+// With what make test installs, all but Django and wrk is measured.
+func TestMeasureAll(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools := lookTools(t.Context())
+	tools.python, tools.wrk, tools.missing = "", "", []string{"Python, so all beside Django"}
+	small := plan{rounds: 1, connections: []int{1}, delays: []time.Duration{0, claimDelay}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, smallFiles: 3, smallUpload: 100}
+	var progress strings.Builder
+	report, err := measureAll(t.Context(), small, root, t.TempDir(), tools, &progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := report.text()
+	for _, want := range []string{
+		"for want of Python",
+		"| homepage, `HOMEPAGE_CONCURRENCY` 1 and 0 |",
+		"| homepage, services say max-age |     0 |",
+		"| nginx, PUT             |",
+		"| Go, raw body to a file |",
+		"valid",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	if len(report.failures) > 0 || strings.Contains(text, "Django, ") {
+		t.Error("something went wrong, or Django was measured")
+	}
+	if len(report.charts) == 0 || len(report.charts[0].bars) != 3 {
+		t.Errorf("charts are %+v", report.charts)
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", progress.String(), text)
+	}
+}

@@ -15,7 +15,12 @@ func (b *bench) loading() measure {
 		racers = slices.DeleteFunc(b.variants(), func(c contestant) bool { return c.crowd || c.kind == b.kinds.oneByOne })
 		keeping = b.able([]contestant{{name: homepageKeeping, kind: b.kinds.keeping, path: "/"}})
 	}
-	var steps []step
+	steps := []step{{"memory counts from here", func(context.Context) error {
+		for _, s := range b.sides {
+			s.resetPeak()
+		}
+		return nil
+	}}}
 	for _, delay := range b.plan.delays {
 		for _, connections := range b.plan.connections {
 			all := racers

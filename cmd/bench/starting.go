@@ -66,7 +66,7 @@ func (b *bench) memory() measure {
 	return measure{steps, func(r *report) {
 		t := table{
 			title: "Memory and start",
-			note:  "Resident memory of the program with all its workers: after the first page, and the most under the loads of homepages and certificates. Start is from exec to the first whole answer.",
+			note:  "Resident memory of the program with all its workers: after the first page, and the most while many asked for homepages. Start is from exec to the first whole answer.",
 			head:  []string{"", "at rest, MiB", "under load, MiB", "start, ms", "start: this ÷ homepage"},
 		}
 		for _, k := range b.kinds.compared() {
