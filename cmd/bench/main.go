@@ -107,7 +107,7 @@ func measureAll(ctx context.Context, plan plan, root, folder string, tools tools
 		sides: map[*kind]*side{}, started: map[*kind]figure{}, rest: map[*kind]float64{}, whole: map[pageKey]figure{}, loads: map[pageKey]*loads{},
 	}
 	defer b.stopAll()
-	report := &report{machine: describeMachine(ctx, tools), date: begin, rounds: plan.rounds, missing: tools.missing}
+	report := &report{machine: describeMachine(ctx, tools), date: begin, plan: plan, missing: tools.missing}
 	measures := b.measures()
 	count, done := 0, 0
 	for _, m := range measures {

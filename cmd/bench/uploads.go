@@ -58,12 +58,13 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 			head:  []string{"", "answered, s", "on disk, s", "on disk: this ÷ homepage", "memory, MiB", "on disk when answered"},
 		}
 		if files > 1 {
-			t.note = fmt.Sprintf("One request for each file, %d at once. ", connections) + t.note
+			t.note = fmt.Sprintf("One request for each file, %d at once. ", connections) + t.note +
+				" That sync is one for all files, while the homepage syncs each before it answers."
 		}
 		c := chart{
 			file:  "upload",
 			title: title + ", until it is on the disk",
-			desc:  "Seconds until the upload is on the disk; the strong part is until it was answered.",
+			desc:  "Seconds until the upload is on the disk; the strong part is until it was answered. Then the most memory.",
 		}
 		for _, one := range all {
 			t.add(one.name, answered[one.name].String(), stored[one.name].String(), beside(one.name, stored[one.name], stored[homepage]),

@@ -29,7 +29,8 @@ def page(request, promo, recco):
 
 
 def home_sync(request):
-    """One service after the other, in a thread of its own."""
+    """One service after the other, in the thread that Django keeps for what
+    is not async."""
     promo = recco = None
     try:
         promo = httpx.get(settings.PROMO_SERVICE_URL)
