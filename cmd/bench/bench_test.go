@@ -198,23 +198,29 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// What is started ends with its children, when it is stopped and when the
-// bench is interrupted.
+// What is started ends with its children, whoever of them won't hear.
 func TestProcessEndsWithItsChildren(t *testing.T) {
-	folder := t.TempDir()
-	p, err := start(t.Context(), folder, nil, "sh", "-c", "trap '' TERM; sleep 100 & echo started; wait; wait")
-	if err != nil {
-		t.Fatal(err)
+	for name, script := range map[string]string{
+		"nobody hears":      "trap '' TERM; sleep 100 & echo started; wait; wait",
+		"a child is deaf":   "(trap '' TERM; echo started; sleep 100) & wait",
+		"everybody listens": "sleep 100 & echo started; wait",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := start(t.Context(), t.TempDir(), nil, "sh", "-c", script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, func() bool { return p.lastWords() == "started" })
+			if used, err := p.usage(); err == nil && used.peak < used.resident {
+				t.Errorf("usage is %+v", used)
+			}
+			p.stop()
+			await(t, func() bool { // a process that was killed takes a moment to go
+				_, err := p.usage()
+				return errors.Is(err, errNoProc)
+			})
+		})
 	}
-	await(t, func() bool { return p.lastWords() == "started" })
-	if used, err := p.usage(); err == nil && used.peak < used.resident {
-		t.Errorf("usage is %+v", used)
-	}
-	p.stop()
-	await(t, func() bool { // a process that was killed takes a moment to go
-		_, err := p.usage()
-		return errors.Is(err, errNoProc)
-	})
 }
 
 func await(t *testing.T, done func() bool) {
