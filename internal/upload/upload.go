@@ -53,11 +53,8 @@ type Store struct {
 	root   *os.Root
 	drafts drafts
 	room   room
+	chunks chunks
 }
-
-// chunkSize is the most that is read, digested and written at a time, in bytes.
-// It is about the memory that an upload takes; more would hardly be faster.
-const chunkSize = 512 << 10
 
 // Open opens the folder of uploads, of whose disk reserve bytes are to stay
 // free. It makes the folder if it is missing, removes the drafts that a killed
@@ -145,7 +142,8 @@ func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Re
 		return nil, err
 	}
 	defer claim.release()
-	chunk := make([]byte, chunkSize)
+	chunk := s.chunks.take(size)
+	defer s.chunks.giveBack(chunk)
 	var all []*draft
 	defer func() {
 		for _, d := range all {
