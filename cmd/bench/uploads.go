@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,6 +27,9 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 	}
 	steps := b.rounds(rounds, "upload of "+what, all, func(ctx context.Context, c contestant, s *side) error {
 		if err := room(s.uploads, 6*size); err != nil {
+			return err
+		}
+		if err := warm(b.folder, int64(files)*size); err != nil {
 			return err
 		}
 		syscall.Sync() // what others wrote is no business of this one
@@ -105,6 +109,24 @@ func unwrittenIn(folder string) (sum float64, err error) {
 		sum += bytes
 	}
 	return sum, nil
+}
+
+// warm uses as much memory for files as an upload will, and gives it back. On a
+// virtual machine, memory that has been free for a while is the host's again
+// and slow at its next use: whoever comes first would pay for that.
+func warm(folder string, bytes int64) (err error) {
+	file, err := os.CreateTemp(folder, "warm-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	block := make([]byte, 1<<20)
+	for written := int64(0); written < bytes+bytes/4; written += int64(len(block)) {
+		if _, err := file.Write(block); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // room fails if the disk has no room for so many bytes: the side may write
