@@ -3,9 +3,10 @@ package upload
 import "sync"
 
 // How much is read, digested and written at a time, in bytes. Larger chunks are
-// faster, but every upload that runs has one.
+// faster as long as the processor's cache holds them, but every upload that runs
+// has one.
 const (
-	chunkMost  = 4 << 20
+	chunkMost  = 1 << 20
 	chunkLeast = 256 << 10
 	chunkSmall = 32 << 10 // for an upload that has no more
 	chunksMost = 24 << 20 // all of them together, but for those of the least size

@@ -23,7 +23,7 @@ func TestChunks(t *testing.T) {
 		all = append(all, chunk)
 		total += len(chunk)
 	}
-	if first, last := len(all[0]), len(all[63]); first != 4*mib || last != 256*kib {
+	if first, last := len(all[0]), len(all[63]); first != mib || last != 256*kib {
 		t.Errorf("the first of 64 gets %d bytes, the last %d", first, last)
 	}
 	if total > 40*mib {
@@ -32,7 +32,7 @@ func TestChunks(t *testing.T) {
 	for _, chunk := range all {
 		chunks.GiveBack(chunk)
 	}
-	if got := len(chunks.Take(gib)); got != 4*mib {
+	if got := len(chunks.Take(gib)); got != mib {
 		t.Errorf("after all have ended an upload gets %d bytes", got)
 	}
 }
