@@ -66,7 +66,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	sections := home.New(life, log, int(s.HomepageConcurrency),
+	sections := home.New(life, log, int(s.HomepageConcurrency), time.Duration(s.HomepageGrace),
 		home.Source{Name: home.PromoName, Load: client.Promo(promo)},
 		home.Source{Name: home.RecommendationsName, Load: client.Recommendations(recco)},
 	)
@@ -76,7 +76,6 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      sections.Gather,
-		Grace:       time.Duration(s.HomepageGrace),
 		Certificate: template.inService.Load,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{

@@ -10,10 +10,10 @@ package home
 
 import (
 	"context"
+	"iter"
 	"log/slog"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Content is what a section shows: a Promo or Recommendations.
@@ -68,59 +68,53 @@ type Section struct {
 	Err     error         // of the last load; not nil if State is Failed, or Stale for want of better
 	At      time.Time     // when the source made Content
 	Took    time.Duration // the last load, on a page of its own or an earlier one
+	Arrived time.Time     // when that load was over
 }
 
 // Home is a page of sections. It is safe for concurrent use.
 type Home struct {
 	sources []*source
 	limit   int
+	grace   time.Duration
+
+	mu   sync.Mutex
+	open *round // which visitors may still join, or nil
 }
 
 // New returns a page of the given sources, of which it waits for at most limit
-// at once: 1 loads one after the other, 0 all together. Loads outlive the
+// at once: 1 loads one after the other, 0 all together. The page waits for
+// sections that are nearly there for as long as grace. Loads outlive the
 // visitors who caused them, but not life. Failures are logged, once a load.
-func New(life context.Context, log *slog.Logger, limit int, sources ...Source) *Home {
+func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, sources ...Source) *Home {
 	if limit <= 0 {
 		limit = -1 // errgroup's word for no limit
 	}
-	h := &Home{limit: limit}
+	h := &Home{limit: limit, grace: grace}
 	for place, s := range sources {
 		h.sources = append(h.sources, newSource(life, log.With("section", s.Name), place, s))
 	}
 	return h
 }
 
-// Gather yields one section of every source, each when it arrives, and closes
-// the channel after the last. What is at hand is there when Gather returns, in
-// the order of the sources. When ctx ends, what is missing arrives as failed.
-func (h *Home) Gather(ctx context.Context) <-chan *Section {
-	arrived := make(chan *Section, len(h.sources)) // nobody need take them
-	var missing []*source
-	now := time.Now()
-	for _, s := range h.sources {
-		if section := s.atHand(now); section != nil {
-			arrived <- section
-		} else {
-			missing = append(missing, s)
+// Gather returns the sections that are there when the grace is over, or as soon
+// as all are, in the order of the sources. late yields each of the others when
+// it arrives; it is nil if there are none. When ctx ends, so does the waiting.
+func (h *Home) Gather(ctx context.Context) (early []*Section, late iter.Seq[*Section]) {
+	r := h.join(time.Now())
+	n := r.wait(ctx, h.grace)
+	if n == len(r.arrivals) {
+		return r.sections, nil
+	}
+	return r.early(n), func(yield func(*Section) bool) {
+		for i := n; i < len(r.arrivals); i++ {
+			select {
+			case <-r.arrivals[i].done:
+			case <-ctx.Done():
+				return
+			}
+			if !yield(r.arrivals[i].section) {
+				return
+			}
 		}
 	}
-	if len(missing) == 0 {
-		close(arrived)
-		return arrived
-	}
-	go func() {
-		defer close(arrived)
-		// Not errgroup.WithContext, which would cancel the healthy sections on
-		// the first error. An error stays in its section instead.
-		var group errgroup.Group
-		group.SetLimit(h.limit)
-		for _, s := range missing {
-			group.Go(func() error {
-				arrived <- s.await(ctx)
-				return nil
-			})
-		}
-		_ = group.Wait() // always nil
-	}()
-	return arrived
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"homepage/internal/home"
 )
@@ -68,20 +71,30 @@ func after(name string, delay time.Duration, content home.Content, err error) ho
 	return home.Source{Name: name, Load: (&service{answer: home.Answer{Content: content}, err: err, delay: delay}).load}
 }
 
-// newHome returns a page of the sources and its log.
+// newHome returns a page of the sources, which begins at once, and its log.
 func newHome(t *testing.T, limit int, sources ...home.Source) (*home.Home, *bytes.Buffer) {
 	t.Helper()
 	log := new(bytes.Buffer)
-	return home.New(t.Context(), slog.New(slog.NewJSONHandler(log, nil)), limit, sources...), log
+	return home.New(t.Context(), slog.New(slog.NewJSONHandler(log, nil)), limit, 0, sources...), log
 }
 
-// gather takes every section, in the order in which they arrive.
-func gather(ctx context.Context, page *home.Home) []*home.Section {
-	var all []*home.Section
-	for section := range page.Gather(ctx) {
-		all = append(all, section)
+// arriving yields every section, in the order in which they arrive.
+func arriving(ctx context.Context, page *home.Home) iter.Seq[*home.Section] {
+	early, late := page.Gather(ctx)
+	return func(yield func(*home.Section) bool) {
+		for _, section := range early {
+			if !yield(section) {
+				return
+			}
+		}
+		if late != nil {
+			late(yield)
+		}
 	}
-	return all
+}
+
+func gather(ctx context.Context, page *home.Home) []*home.Section {
+	return slices.Collect(arriving(ctx, page))
 }
 
 // messages returns what the log says, without what surrounds it.
@@ -104,6 +117,7 @@ func TestGatherTakesAsLongAsItsSlowestSource(t *testing.T) {
 	const a, b = 500 * time.Millisecond, 300 * time.Millisecond
 	first := &home.Section{Name: "promo", Place: 0, State: home.Fresh, Content: promo, Took: a}
 	second := &home.Section{Name: "recco", Place: 1, State: home.Fresh, Content: recco, Took: b}
+	anyArrival := cmpopts.IgnoreFields(home.Section{}, "Arrived")
 	for _, test := range []struct {
 		name  string
 		limit int
@@ -122,7 +136,10 @@ func TestGatherTakesAsLongAsItsSlowestSource(t *testing.T) {
 				if got := time.Since(start); got != test.took {
 					t.Errorf("the page took %v, want %v", got, test.took)
 				}
-				if diff := cmp.Diff(test.want, sections); diff != "" {
+				if got := sections[1].Arrived.Sub(start); got != test.took {
+					t.Errorf("the last arrived after %v, want %v", got, test.took)
+				}
+				if diff := cmp.Diff(test.want, sections, anyArrival); diff != "" {
 					t.Error(diff)
 				}
 			})
@@ -144,11 +161,12 @@ func TestEachSectionFailsAlone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				page, log := newHome(t, 0, test.broken, after("recco", time.Second, recco, nil))
+				arrives := time.Now().Add(time.Second)
 				sections := gather(t.Context(), page)
 				if got := sections[0]; got.State != home.Failed || got.Content != nil || got.Err == nil || !strings.HasPrefix(got.Err.Error(), test.want) {
 					t.Errorf("broken section: %+v, want the error %q and no content", got, test.want)
 				}
-				want := &home.Section{Name: "recco", Place: 1, State: home.Fresh, Content: recco, Took: time.Second}
+				want := &home.Section{Name: "recco", Place: 1, State: home.Fresh, Content: recco, Took: time.Second, Arrived: arrives}
 				if diff := cmp.Diff(want, sections[1]); diff != "" {
 					t.Error(diff)
 				}
@@ -187,27 +205,106 @@ func TestVisitorsShareALoad(t *testing.T) {
 	})
 }
 
+// Who comes when a load is over gets a new one, but shares what still runs.
+func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fresh time.Duration // of the promo
+		calls int           // of its service
+	}{
+		{"nothing may be kept", 0, 3},
+		{"kept until the third comes", 20 * time.Millisecond, 2},
+		{"kept for longer", time.Minute, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				quick := &service{answer: home.Answer{Content: promo, Fresh: time.Now().Add(test.fresh)}, delay: time.Millisecond}
+				slow := &service{answer: home.Answer{Content: recco}, delay: time.Second}
+				page, _ := newHome(t, 0, home.Source{Name: "promo", Load: quick.load}, home.Source{Name: "recco", Load: slow.load})
+				var visitors sync.WaitGroup
+				for range 3 { // at 0, 10 and 20 ms
+					visitors.Go(func() {
+						if got := gather(t.Context(), page); len(got) != 2 {
+							t.Errorf("a page of %v", got)
+						}
+					})
+					time.Sleep(10 * time.Millisecond)
+				}
+				visitors.Wait()
+				quick.checkCalls(t, test.calls)
+				slow.checkCalls(t, 1)
+			})
+		})
+	}
+}
+
+// A page waits for sections that are nearly there, and no longer than it must.
+func TestGrace(t *testing.T) {
+	const a, b = 30 * time.Millisecond, 10 * time.Millisecond
+	for _, test := range []struct {
+		name  string
+		grace time.Duration
+		leave time.Duration // when the visitor does
+		waits time.Duration
+		early []string
+		late  []string
+	}{
+		{"none", 0, time.Hour, 0, nil, []string{"recco", "promo"}},
+		{"for the first", 20 * time.Millisecond, time.Hour, 20 * time.Millisecond, []string{"recco"}, []string{"promo"}},
+		{"for both", time.Minute, time.Hour, a, []string{"promo", "recco"}, nil},
+		{"the visitor leaves", time.Minute, 20 * time.Millisecond, 20 * time.Millisecond, []string{"recco"}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				page := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, test.grace, after("promo", a, promo, nil), after("recco", b, recco, nil))
+				ctx, leave := context.WithTimeout(t.Context(), test.leave)
+				defer leave()
+				start := time.Now()
+				early, late := page.Gather(ctx)
+				if got := time.Since(start); got != test.waits {
+					t.Errorf("waits for %v, want %v", got, test.waits)
+				}
+				if diff := cmp.Diff(test.early, names(early)); diff != "" {
+					t.Errorf("early: %s", diff)
+				}
+				if late == nil {
+					late = func(func(*home.Section) bool) {}
+				}
+				if diff := cmp.Diff(test.late, names(slices.Collect(late))); diff != "" {
+					t.Errorf("late: %s", diff)
+				}
+			})
+		})
+	}
+}
+
+func names(sections []*home.Section) (names []string) {
+	for _, section := range sections {
+		names = append(names, section.Name)
+	}
+	return names
+}
+
 // The load that a visitor caused goes on without them, for others and for the
 // breaker, and is no failure.
 func TestAVisitorWhoLeavesHurtsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &service{answer: home.Answer{Content: promo}, delay: time.Minute}
 		page, log := newHome(t, 0, home.Source{Name: "promo", Load: slow.load})
-		stays := page.Gather(t.Context())
+		_, stays := page.Gather(t.Context())
 		for range 10 {
 			ctx, leave := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
-			section := gather(ctx, page)[0]
+			sections := gather(ctx, page)
 			leave()
-			if got := time.Since(start); got != time.Second {
-				t.Errorf("the visitor left after 1s, the page ended after %v", got)
-			}
-			if !errors.Is(section.Err, context.DeadlineExceeded) {
-				t.Errorf("error %v, want the context's", section.Err)
+			if got := time.Since(start); got != time.Second || len(sections) > 0 {
+				t.Errorf("the visitor left after 1s, the page ended after %v with %v", got, sections)
 			}
 		}
-		if section := <-stays; section.State != home.Fresh || section.Took != time.Minute {
-			t.Errorf("who stayed got %+v", section)
+		for section := range stays {
+			if section.State != home.Fresh || section.Took != time.Minute {
+				t.Errorf("who stayed got %+v", section)
+			}
 		}
 		slow.checkCalls(t, 1)
 		if log.Len() > 0 {
@@ -221,11 +318,14 @@ func TestLoadsEndWithTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
 		log := new(bytes.Buffer)
-		page := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, after("promo", time.Hour, promo, nil))
-		arriving := page.Gather(t.Context())
+		page := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, 0, after("promo", time.Hour, promo, nil))
+		_, late := page.Gather(t.Context())
+		synctest.Wait()
 		end()
-		if section := <-arriving; !errors.Is(section.Err, context.Canceled) {
-			t.Errorf("%+v, want what failed for the end of life", section)
+		for section := range late {
+			if !errors.Is(section.Err, context.Canceled) {
+				t.Errorf("%+v, want what failed for the end of life", section)
+			}
 		}
 		if log.Len() > 0 {
 			t.Errorf("the log speaks of it: %s", log)
@@ -388,7 +488,7 @@ func TestAServiceThatKeepsFailing(t *testing.T) {
 		visit := func(want home.State, waits time.Duration) *home.Section {
 			t.Helper()
 			start := time.Now()
-			for section := range page.Gather(t.Context()) {
+			for section := range arriving(t.Context(), page) {
 				if section.Name == "promo" {
 					if got := time.Since(start); section.State != want || got != waits {
 						t.Errorf("%s after %v, want %s after %v", section.State, got, want, waits)

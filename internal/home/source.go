@@ -42,7 +42,7 @@ type source struct {
 	Source
 	place      int
 	log        *slog.Logger
-	join       func() <-chan singleflight.Result // the load that runs, or a new one
+	load       func() *Section // waits for the load that runs, or for a new one
 	breaker    *gobreaker.CircuitBreaker[Answer]
 	kept       atomic.Pointer[kept]    // the last answer, if it may be kept
 	failure    atomic.Pointer[Section] // what stood in when a load failed last
@@ -58,8 +58,9 @@ type kept struct {
 func newSource(life context.Context, log *slog.Logger, place int, s Source) *source {
 	var loads singleflight.Group
 	shared := &source{Source: s, place: place, log: log}
-	shared.join = func() <-chan singleflight.Result {
-		return loads.DoChan("", func() (any, error) { return shared.load(life), nil })
+	shared.load = func() *Section {
+		section, _, _ := loads.Do("", func() (any, error) { return shared.loadAnew(life), nil })
+		return section.(*Section) //nolint:forcetypeassert // the only type there is
 	}
 	shared.breaker = gobreaker.NewCircuitBreaker[Answer](gobreaker.Settings{
 		Timeout:     restTime,
@@ -113,22 +114,12 @@ func (s *source) resting() bool {
 // refresh loads anew while nobody waits.
 func (s *source) refresh() {
 	if !s.resting() && s.refreshing.CompareAndSwap(false, true) {
-		s.join()
+		go s.load()
 	}
 }
 
-// await returns what the shared load gives, unless ctx ends before.
-func (s *source) await(ctx context.Context) *Section {
-	select {
-	case result := <-s.join():
-		return result.Val.(*Section) //nolint:forcetypeassert // join's own
-	case <-ctx.Done():
-		return &Section{Name: s.Name, Place: s.place, State: Failed, Err: ctx.Err()}
-	}
-}
-
-// load calls the source and remembers what came of it. No two run at once.
-func (s *source) load(life context.Context) *Section {
+// loadAnew calls the source and remembers what came of it. No two run at once.
+func (s *source) loadAnew(life context.Context) *Section {
 	defer s.refreshing.Store(false)
 	start := time.Now()
 	answer, err := s.breaker.Execute(func() (Answer, error) { return call(life, s.Source) })
@@ -138,7 +129,7 @@ func (s *source) load(life context.Context) *Section {
 		s.failure.Store(failure)
 		return failure
 	}
-	fresh := &Section{Name: s.Name, Place: s.place, State: Fresh, Content: answer.Content, At: answer.At, Took: now.Sub(start)}
+	fresh := &Section{Name: s.Name, Place: s.place, State: Fresh, Content: answer.Content, At: answer.At, Took: now.Sub(start), Arrived: now}
 	s.log.DebugContext(life, "section loaded", "ms", millis(fresh.Took))
 	s.keep(answer, fresh, now)
 	return fresh
@@ -159,7 +150,7 @@ func (s *source) keep(answer Answer, fresh *Section, now time.Time) {
 // fail returns what stands in for a section whose load failed: the last good
 // answer, if there is one and it allows that.
 func (s *source) fail(life context.Context, err error, now time.Time, took time.Duration) *Section {
-	section := &Section{Name: s.Name, Place: s.place, State: Failed, Err: err, Took: took}
+	section := &Section{Name: s.Name, Place: s.place, State: Failed, Err: err, Took: took, Arrived: now}
 	if errors.Is(err, gobreaker.ErrOpenState) {
 		if last := s.failure.Load(); last != nil { // what the breaker opened for tells more than that it is open
 			section.Err, section.Took = last.Err, last.Took

@@ -32,7 +32,7 @@ func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		// Half a certificate must not look whole. Most likely the visitor has
 		// gone, so it is worth no more than a line for who looks for one.
-		s.logFor(r).DebugContext(r.Context(), "certificate aborted", "err", err)
+		s.logFor(w).DebugContext(r.Context(), "certificate aborted", "err", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil

@@ -96,9 +96,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		if marked.status >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		s.logFor(r).Log(r.Context(), level, "request failed", "status", marked.status, "err", err)
+		s.logFor(w).Log(r.Context(), level, "request failed", "status", marked.status, "err", err)
 	}
-	view := newErrorView(marked.status, requestID(r))
+	view := newErrorView(marked.status, requestID(w))
 	if marked.detail != "" {
 		view.Detail = marked.detail
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -134,7 +135,7 @@ func TestHeadersThatGoWithAStatus(t *testing.T) {
 
 func TestAPanicBecomesTheErrorPage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) <-chan *home.Section { panic("the cat sat on the keyboard") }
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { panic("the cat sat on the keyboard") }
 	})
 	got := get(t, s, "/", "Accept-Encoding", "gzip")
 	if got.status != http.StatusInternalServerError {

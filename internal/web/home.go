@@ -2,7 +2,6 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,7 +75,7 @@ func newHomeFrame(p page[homeView]) (homeFrame, error) {
 }
 
 // wholePage is a homepage without a notice. Visitors who get the same sections
-// get the same page.
+// get the same page, and those whose sections look the same the same beginning.
 type wholePage struct {
 	body []byte
 	etag string
@@ -91,21 +91,20 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	arriving := s.Gather(r.Context())
-	sections, timing, whole := collect(arriving, s.Grace)
+	start := time.Now()
+	sections, late := s.Gather(r.Context())
 	if r.Context().Err() != nil {
 		return nil //nolint:nilerr // the visitor has left, and the notice waits for the next visit
 	}
-	slices.SortFunc(sections, byPlace)
 	notice := s.notices.take(w, r)
 	if notice != nil {
 		w.Header().Set("Cache-Control", "no-store") // it is shown once
 	}
-	if !whole {
-		s.streamHome(w, r, notice, sections, arriving)
+	if late != nil {
+		s.streamHome(w, r, notice, sections, late)
 		return nil
 	}
-	w.Header().Set("Server-Timing", timing)
+	w.Header().Set("Server-Timing", timing(start, sections))
 	if notice != nil {
 		view := newHomeView(s.sections, slices.Values(sections))
 		view.Notice = notice
@@ -115,59 +114,41 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// collect takes the sections that arrive within the grace and tells whether
-// they are all. timing is a Server-Timing field of how long each was awaited.
-func collect(arriving <-chan *home.Section, grace time.Duration) (sections []*home.Section, timing string, whole bool) {
-	var (
-		start = time.Now()
-		over  <-chan time.Time // from the first wait on
-		parts []string
-	)
-	for {
-		var section *home.Section
-		var open bool
-		select {
-		case section, open = <-arriving:
-		default:
-			if over == nil {
-				timer := time.NewTimer(grace)
-				defer timer.Stop()
-				over = timer.C
-			}
-			select {
-			case section, open = <-arriving:
-			case <-over:
-				return sections, "", false
-			}
-		}
-		if !open {
-			return sections, strings.Join(parts, ", "), true
-		}
-		sections = append(sections, section)
-		parts = append(parts, fmt.Sprintf("%s;dur=%.1f;desc=%s", section.Name, millis(time.Since(start)), section.State))
-	}
-}
-
-// newWholePage makes the page of the sections. Its tag is of what a visitor
-// sees, whatever the services took to deliver it and however it is compressed.
-// Hence it is a weak one (RFC 9110, 8.8.1).
-func (s *server) newWholePage(sections []*home.Section) wholePage {
-	var body bytes.Buffer
-	f := s.homeFrame
-	body.WriteString(f.before)
+// timing is a Server-Timing field of how long a visitor who came at start has
+// waited for each section.
+func timing(start time.Time, sections []*home.Section) string {
+	field := make([]byte, 0, 128) // for most
 	for i, section := range sections {
 		if i > 0 {
-			body.WriteByte('\n')
+			field = append(field, ", "...)
 		}
-		body.WriteString(string(s.sections.render(section)))
+		field = append(append(field, section.Name...), ";dur="...)
+		field = strconv.AppendFloat(field, millis(max(0, section.Arrived.Sub(start))), 'f', 1, 64)
+		field = append(append(field, ";desc="...), section.State...)
 	}
-	body.WriteString(f.between)
+	return string(field)
+}
+
+// newBeginning makes the page up to its figures. Its tag is of what a visitor
+// sees, whatever the services took to deliver it and however it is compressed.
+// Hence it is a weak one (RFC 9110, 8.8.1).
+func (s *server) newBeginning(sections []*home.Section) wholePage {
+	html := make([]string, len(sections))
+	for i, section := range sections {
+		html[i] = string(s.sections.render(section))
+	}
+	body := []byte(s.homeFrame.before + strings.Join(html, "\n") + s.homeFrame.between)
 	digest := sha256.New()
-	_, _ = digest.Write(body.Bytes())
-	_, _ = io.WriteString(digest, f.after)
-	body.WriteString(template.HTMLEscapeString(s.sections.figures(sections)))
-	body.WriteString(f.after)
-	return wholePage{body.Bytes(), fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
+	_, _ = digest.Write(body)
+	_, _ = io.WriteString(digest, s.homeFrame.after)
+	return wholePage{body, fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
+}
+
+// newWholePage makes the page of the sections.
+func (s *server) newWholePage(sections []*home.Section) wholePage {
+	beginning := s.beginning.get(sections)
+	end := template.HTMLEscapeString(s.sections.figures(sections)) + s.homeFrame.after
+	return wholePage{slices.Concat(beginning.body, []byte(end)), beginning.etag}
 }
 
 // sendWhole answers with a page that others may have been sent before.
@@ -194,7 +175,7 @@ func matches(field, tag string) bool {
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving, so there is no error to return.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, arriving <-chan *home.Section) {
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, late iter.Seq[*home.Section]) {
 	conn := http.NewResponseController(w)
 	pieces := bufio.NewWriter(w)
 	send := func() {
@@ -209,14 +190,12 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upl
 				return
 			}
 		}
-		for {
-			if len(arriving) == 0 {
-				send() // what is written so far, since the next will be waited for
-			}
-			section, open := <-arriving
-			if !open || r.Context().Err() != nil || !yield(section) {
+		send() // what is written so far, since the next will be waited for
+		for section := range late {
+			if !yield(section) {
 				return
 			}
+			send()
 		}
 	})
 	view.Notice, view.Streamed = notice, true
@@ -225,7 +204,7 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upl
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
 	w.WriteHeader(http.StatusOK)
 	if err := s.homePage.tmpl.Execute(pieces, frame[homeView]{homePath, view}); err != nil && r.Context().Err() == nil {
-		s.logFor(r).DebugContext(r.Context(), "page not sent whole", "err", err)
+		s.logFor(w).DebugContext(r.Context(), "page not sent whole", "err", err)
 	}
 	send()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -30,12 +31,19 @@ func standIn(section *home.Section) *home.Section {
 	return &old
 }
 
-// late makes sections arrive when the test sends them.
-func late() (chan<- *home.Section, func(*web.Deps)) {
+// late makes sections arrive when the test sends them, but for the early ones.
+func late(early ...*home.Section) (chan<- *home.Section, func(*web.Deps)) {
 	arriving := make(chan *home.Section)
 	return arriving, func(d *web.Deps) {
-		d.Grace = 0
-		d.Gather = func(context.Context) <-chan *home.Section { return arriving }
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+			return early, func(yield func(*home.Section) bool) {
+				for section := range arriving {
+					if !yield(section) {
+						return
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -144,13 +152,8 @@ func TestThePageStartsAtOnce(t *testing.T) {
 
 // What is there at the end of the grace goes out with the beginning.
 func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
-	arriving := make(chan *home.Section, 1)
-	arriving <- recco
-	s := newSite(t, func(d *web.Deps) {
-		d.Grace = 0
-		d.Gather = func(context.Context) <-chan *home.Section { return arriving }
-	})
-	page := open(t, s, "identity")
+	arriving, slow := late(recco)
+	page := open(t, newSite(t, slow), "identity")
 	page.until(t, reccoHTML)
 	arriving <- promo
 	close(arriving)
@@ -158,17 +161,14 @@ func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
 	checkGolden(t, "home-streamed", got)
 }
 
-// Sections that all arrive within the grace make a whole page, in its order.
+// Sections that are all there in time make a whole page. It says how long the
+// visitor has waited for each.
 func TestAWholePage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) <-chan *home.Section {
-			arrived := make(chan *home.Section)
-			go func() {
-				defer close(arrived)
-				arrived <- recco
-				arrived <- standIn(promo)
-			}()
-			return arrived
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+			kept, loaded := *standIn(promo), *recco
+			kept.Arrived, loaded.Arrived = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+			return []*home.Section{&kept, &loaded}, nil
 		}
 	})
 	got := get(t, s, "/")
@@ -178,7 +178,7 @@ func TestAWholePage(t *testing.T) {
 	if strings.Index(got.body, promoHTML) > strings.Index(got.body, reccoHTML) || strings.Contains(got.body, "<template") {
 		t.Errorf("not a plain page in its order:\n%s", got.body)
 	}
-	want := regexp.MustCompile(`^recommendations;dur=\d+\.\d;desc=fresh, promo;dur=\d+\.\d;desc=stale$`)
+	want := regexp.MustCompile(`^promo;dur=0\.0;desc=stale, recommendations;dur=3600\d\d\d\.\d;desc=fresh$`)
 	if timing := got.header.Get("Server-Timing"); !want.MatchString(timing) {
 		t.Errorf("Server-Timing %q", timing)
 	}
@@ -188,7 +188,7 @@ func TestAWholePage(t *testing.T) {
 func TestNotModified(t *testing.T) {
 	now := sections(promo, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) <-chan *home.Section { return now(ctx) }
+		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return now(ctx) }
 	})
 	first := get(t, s, "/")
 	tag := first.header.Get("ETag")
@@ -200,7 +200,7 @@ func TestNotModified(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		field    string
-		sections func(context.Context) <-chan *home.Section
+		sections gather
 		status   int
 	}{
 		{"the same", tag, sections(promo, recco), 304},
@@ -275,10 +275,10 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 	left := make(chan error, 1)
 	all, _ := deps(t, io.Discard)
 	slow(&all)
-	gather := all.Gather
-	all.Gather = func(ctx context.Context) <-chan *home.Section {
+	waiting := all.Gather
+	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
 		context.AfterFunc(ctx, func() { left <- ctx.Err() })
-		return gather(ctx)
+		return waiting(ctx)
 	}
 	handler, err := web.New(all)
 	if err != nil {
@@ -307,15 +307,11 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 func TestAVisitorLeavesAmidThePage(t *testing.T) {
 	gone := make(chan struct{})
 	s := newSite(t, func(d *web.Deps) {
-		d.Grace = 0
-		d.Gather = func(ctx context.Context) <-chan *home.Section {
-			arriving := make(chan *home.Section)
-			go func() {
-				defer close(arriving)
+		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+			return nil, func(func(*home.Section) bool) {
 				<-ctx.Done()
 				close(gone)
-			}()
-			return arriving
+			}
 		}
 	})
 	ctx, leave := context.WithCancel(t.Context())
@@ -334,7 +330,7 @@ func TestAVisitorLeavesAmidThePage(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) <-chan *home.Section { panic("HEAD called the services") }
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { panic("HEAD called the services") }
 	})
 	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
 		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
@@ -389,9 +385,9 @@ func FuzzServicesCantInject(f *testing.F) {
 		f.Add(seed, seed, seed)
 		f.Add("A title", "Words", seed)
 	}
-	var now func(context.Context) <-chan *home.Section
+	var now gather
 	all, _ := deps(f, io.Discard)
-	all.Gather = func(ctx context.Context) <-chan *home.Section { return now(ctx) }
+	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return now(ctx) }
 	handler, err := web.New(all)
 	if err != nil {
 		f.Fatal(err)
@@ -431,10 +427,10 @@ func FuzzServicesCantInject(f *testing.F) {
 func BenchmarkHome(b *testing.B) {
 	for _, bench := range []struct {
 		name   string
-		gather func(context.Context) <-chan *home.Section
+		gather gather
 	}{
 		{"Kept", sections(promo, recco)},
-		{"New", func(ctx context.Context) <-chan *home.Section {
+		{"New", func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
 			promo, recco := *promo, *recco
 			return sections(&promo, &recco)(ctx)
 		}},

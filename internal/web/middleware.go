@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -47,27 +46,24 @@ func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, er
 	return h, nil
 }
 
-type requestIDKey struct{}
+const requestIDHeader = "X-Request-Id"
 
 // withRequestID gives the request a name of our own. A name that the client
-// sends is not taken: it could forge another's.
+// sends is not taken: it could forge another's. The answer's header is where
+// all look it up: a context for it would cost a copy of the request.
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()[:12]
-		w.Header().Set("X-Request-Id", id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		w.Header().Set(requestIDHeader, rand.Text()[:12])
+		next.ServeHTTP(w, r)
 	})
 }
 
-// logFor returns a logger whose lines name the request.
-func (s *server) logFor(r *http.Request) *slog.Logger {
-	return s.Log.With("request", requestID(r))
+// logFor returns a logger whose lines name the request that w answers.
+func (s *server) logFor(w http.ResponseWriter) *slog.Logger {
+	return s.Log.With("request", requestID(w))
 }
 
-func requestID(r *http.Request) string {
-	id, _ := r.Context().Value(requestIDKey{}).(string)
-	return id
-}
+func requestID(w http.ResponseWriter) string { return w.Header().Get(requestIDHeader) }
 
 // linger reads on for a while when the answer went out before the body was in.
 // Otherwise the connection would be reset while the client is still sending,
@@ -104,7 +100,10 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			if isProbe(r) {
 				level = slog.LevelDebug // a probe every few seconds would drown the visitors
 			}
-			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(r)),
+			if !s.Log.Enabled(r.Context(), level) {
+				return
+			}
+			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(w)),
 				slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(time.Since(start))),
 				slog.Bool("aborted", aborted), slog.String("remote", r.RemoteAddr))
@@ -137,8 +136,6 @@ func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
 	headers := http.Header{
 		"Content-Security-Policy":    {policy},
 		"Cross-Origin-Opener-Policy": {"same-origin"},
-		"Permissions-Policy":         {"camera=(), geolocation=(), microphone=()"},
-		"Referrer-Policy":            {"strict-origin-when-cross-origin"},
 		"X-Content-Type-Options":     {"nosniff"},
 	}
 	return func(next http.Handler) http.Handler {
@@ -177,7 +174,7 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 				s.refuse(answer, r, err)
 				return
 			}
-			s.logFor(r).ErrorContext(r.Context(), "answer aborted", "err", err)
+			s.logFor(answer).ErrorContext(r.Context(), "answer aborted", "err", err)
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(answer, r)

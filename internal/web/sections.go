@@ -1,12 +1,12 @@
 package web
 
 import (
-	"fmt"
 	"html/template"
 	"io/fs"
 	"log/slog"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,9 +50,9 @@ func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Ass
 	})}, err
 }
 
-// looksSame tells whether two sections of one name are the same to a visitor.
+// looksSame tells whether two sections are the same to a visitor.
 func looksSame(a, b *home.Section) bool {
-	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
+	return a == b || a.Name == b.Name && a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
 }
 
 // asOf returns when the section's content was made if the visitor is to know
@@ -105,10 +105,10 @@ func byPlace(a, b *home.Section) int { return a.Place - b.Place }
 func formatTook(d time.Duration) string {
 	switch ms := millis(d); {
 	case ms < 9.95:
-		return fmt.Sprintf("%.1f ms", ms)
+		return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
 	case ms < 999.5:
-		return fmt.Sprintf("%.0f ms", ms)
+		return strconv.FormatFloat(ms, 'f', 0, 64) + " ms"
 	default:
-		return fmt.Sprintf("%.2f s", ms/1000)
+		return strconv.FormatFloat(ms/1000, 'f', 2, 64) + " s"
 	}
 }

@@ -29,8 +29,7 @@ import (
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
-	Gather      func(context.Context) <-chan *home.Section
-	Grace       time.Duration                // how long the homepage waits for sections before it begins without them
+	Gather      func(context.Context) (early []*home.Section, late iter.Seq[*home.Section])
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
@@ -58,6 +57,7 @@ type server struct {
 	homePage   page[homeView]
 	homeFrame  homeFrame
 	sections   sectionParts
+	beginning  *memo[[]*home.Section, wholePage]
 	wholePage  *memo[[]*home.Section, wholePage]
 	uploadPage page[uploadView]
 	errorPage  page[errorView]
@@ -93,6 +93,7 @@ func New(deps Deps) (http.Handler, error) {
 	if s.homeFrame, err = newHomeFrame(s.homePage); err != nil {
 		return nil, err
 	}
+	s.beginning = newMemo(func(a, b []*home.Section) bool { return slices.EqualFunc(a, b, looksSame) }, s.newBeginning)
 	s.wholePage = newMemo(slices.Equal, s.newWholePage)
 	return s.wrap(s.routes(), style)
 }

