@@ -10,11 +10,17 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // CERTIFICATE_TIMEZONE works where the system has no zones
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// A heap of a few MiB fills many times a second under load. Letting it
+		// grow to three times what is in use spares half of the collections.
+		debug.SetGCPercent(200)
+	}
 	ctx, drain := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
