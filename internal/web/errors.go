@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/klauspost/compress/gzhttp"
 )
@@ -134,12 +131,6 @@ func (s *server) errorBody(r *http.Request, view errorView) (body []byte, conten
 // wantsJSON tells whether the client names JSON among what it accepts.
 // Browsers that open a page never do.
 func wantsJSON(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
-		if err == nil && (mediaType == "application/json" || mediaType == "application/problem+json") {
-			q, err := strconv.ParseFloat(params["q"], 64)
-			return err != nil || q > 0
-		}
-	}
-	return false
+	accept := r.Header.Get("Accept")
+	return quality(accept, "application/json") > 0 || quality(accept, "application/problem+json") > 0
 }

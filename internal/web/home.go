@@ -75,10 +75,17 @@ func newHomeFrame(p page[homeView]) (homeFrame, error) {
 }
 
 // wholePage is a homepage without a notice. Visitors who get the same sections
-// get the same page, and those whose sections look the same the same beginning.
+// get the same page.
 type wholePage struct {
-	body []byte
+	body encodedBody
 	etag string
+}
+
+// beginning is a whole page up to its figures. It is the same for all visitors
+// whose sections look the same.
+type beginning struct {
+	html []byte
+	etag string // of the page: the figures don't count
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -132,23 +139,23 @@ func timing(start time.Time, sections []*home.Section) string {
 // newBeginning makes the page up to its figures. Its tag is of what a visitor
 // sees, whatever the services took to deliver it and however it is compressed.
 // Hence it is a weak one (RFC 9110, 8.8.1).
-func (s *server) newBeginning(sections []*home.Section) wholePage {
-	html := make([]string, len(sections))
+func (s *server) newBeginning(sections []*home.Section) beginning {
+	shown := make([]string, len(sections))
 	for i, section := range sections {
-		html[i] = string(s.sections.render(section))
+		shown[i] = string(s.sections.render(section))
 	}
-	body := []byte(s.homeFrame.before + strings.Join(html, "\n") + s.homeFrame.between)
+	html := []byte(s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between)
 	digest := sha256.New()
-	_, _ = digest.Write(body)
+	_, _ = digest.Write(html)
 	_, _ = io.WriteString(digest, s.homeFrame.after)
-	return wholePage{body, fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
+	return beginning{html, fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
 }
 
 // newWholePage makes the page of the sections.
 func (s *server) newWholePage(sections []*home.Section) wholePage {
 	beginning := s.beginning.get(sections)
 	end := template.HTMLEscapeString(s.sections.figures(sections)) + s.homeFrame.after
-	return wholePage{slices.Concat(beginning.body, []byte(end)), beginning.etag}
+	return wholePage{s.encoder.encode(slices.Concat(beginning.html, []byte(end))), beginning.etag}
 }
 
 // sendWhole answers with a page that others may have been sent before.
@@ -158,7 +165,11 @@ func sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	writeBody(w, http.StatusOK, htmlType, page.body)
+	body, coding := page.body.accepted(r.Header.Get("Accept-Encoding"))
+	if coding != "" {
+		w.Header().Set("Content-Encoding", coding) // which gzhttp then leaves alone
+	}
+	writeBody(w, http.StatusOK, htmlType, body)
 }
 
 // matches tells whether If-None-Match names the weak tag (RFC 9110, 13.1.2).

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/net/html"
 
 	"homepage/internal/home"
@@ -181,6 +182,50 @@ func TestAWholePage(t *testing.T) {
 	want := regexp.MustCompile(`^promo;dur=0\.0;desc=stale, recommendations;dur=3600\d\d\d\.\d;desc=fresh$`)
 	if timing := got.header.Get("Server-Timing"); !want.MatchString(timing) {
 		t.Errorf("Server-Timing %q", timing)
+	}
+}
+
+// A whole page goes out in the coding that the client likes best, and is the same
+// page in each.
+func TestCodingsOfAWholePage(t *testing.T) {
+	s := newSite(t)
+	plain := get(t, s, "/")
+	for field, want := range map[string]string{
+		"":                            "",
+		"identity":                    "",
+		"br, deflate":                 "",
+		"gzip, deflate":               "gzip",
+		"gzip, deflate, br, zstd":     "zstd",
+		"GZIP;Q=0.3 , zstd ; q=0.4":   "zstd",
+		"gzip;q=0, zstd;q=0.000, *":   "",
+		"gzip;level=9;q=0.1,zstd;q=0": "gzip",
+		"zstd":                        "zstd",
+	} {
+		for range 2 { // the second gets what was made for the first
+			got := get(t, s, "/", "Accept-Encoding", field)
+			var body io.Reader = strings.NewReader(got.body)
+			var err error
+			switch got.header.Get("Content-Encoding") {
+			case "gzip":
+				body, err = gzip.NewReader(body)
+			case "zstd":
+				body, err = zstd.NewReader(body)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := io.ReadAll(body)
+			if err != nil || string(page) != plain.body {
+				t.Errorf("Accept-Encoding %q: %v, and another page of %d bytes", field, err, len(page))
+			}
+			for name, want := range map[string]string{
+				"Content-Encoding": want, "Content-Length": strconv.Itoa(len(got.body)), "ETag": plain.header.Get("ETag"), "Vary": "Accept-Encoding",
+			} {
+				if got := got.header.Get(name); got != want {
+					t.Errorf("Accept-Encoding %q: %s %q, want %q", field, name, got, want)
+				}
+			}
+		}
 	}
 }
 

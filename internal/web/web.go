@@ -50,6 +50,7 @@ type server struct {
 	Deps
 	notices *notices
 	uploads *semaphore.Weighted
+	encoder *encoder
 	// Writers that send a small certificate at one go. A large one goes past
 	// their buffers.
 	outgoing sync.Pool
@@ -57,7 +58,7 @@ type server struct {
 	homePage   page[homeView]
 	homeFrame  homeFrame
 	sections   sectionParts
-	beginning  *memo[[]*home.Section, wholePage]
+	beginning  *memo[[]*home.Section, beginning]
 	wholePage  *memo[[]*home.Section, wholePage]
 	uploadPage page[uploadView]
 	errorPage  page[errorView]
@@ -80,13 +81,14 @@ func New(deps Deps) (http.Handler, error) {
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}
-	var errs [5]error
+	var errs [6]error
 	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, exampleHome(false), exampleHome(true))
 	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	s.sections, errs[3] = newSectionParts(deps.Templates, deps.Assets, deps.Log)
 	style, err := readStyle(deps.Templates, skeletonStyle)
 	errs[4] = err
+	s.encoder, errs[5] = newEncoder()
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
