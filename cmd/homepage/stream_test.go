@@ -109,6 +109,39 @@ func TestManyVisitorsAtOnce(t *testing.T) {
 	}
 }
 
+// Pages that wait for a service hold little memory each, compressed as browsers
+// ask for them.
+func TestWaitingPagesAreSmall(t *testing.T) {
+	const visitors, most = 300, 64 << 20
+	promo, recco := newGate(t, cake), newGate(t, cakeBook)
+	cmd, p := spawnBinary(t, build(t), t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url, "SERVICE_TIMEOUT=1m", "HOMEPAGE_GRACE=0s")
+	visitor := client(t)
+	for range visitors {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
+		response, err := visitor.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.Header.Get("Content-Encoding") == "" {
+			t.Fatal("the page is not compressed")
+		}
+	}
+	peak := peakMemory(t, cmd)
+	t.Logf("%.1f MiB", float64(peak)/(1<<20))
+	if peak > most {
+		t.Errorf("%d waiting pages took %d MiB, want at most %d", visitors, peak>>20, most>>20)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+}
+
 // A proxy as it is installed, and one that compresses, pass the pieces on.
 func TestStreamThroughNginx(t *testing.T) {
 	for name, settings := range map[string]string{"as it is": "", "with gzip": "gzip on; gzip_min_length 0;"} {
