@@ -9,7 +9,8 @@ import (
 
 // counting counts the calls that the services get for many visitors.
 func (b *bench) counting() measure {
-	const connections, delay = 32, 50 * time.Millisecond
+	const connections = 32
+	pace := pace{wait: 50 * time.Millisecond}
 	calls := map[string]float64{}
 	all := b.able([]contestant{
 		{name: homepage, kind: b.kinds.home, path: "/"},
@@ -18,7 +19,7 @@ func (b *bench) counting() measure {
 		{name: djangoPooled, kind: b.kinds.django, path: "/"},
 	})
 	steps := b.rounds(1, fmt.Sprintf("calls for %d pages", b.plan.counted), all, func(ctx context.Context, c contestant, s *side) error {
-		b.setDelay(delay)
+		b.setPace(pace)
 		before := b.services.calls.Load()
 		_, err := crowd(ctx, s.url+c.path, connections, b.plan.counted)
 		calls[c.name] = float64(b.services.calls.Load()-before) * 1000 / float64(b.plan.counted)
@@ -27,7 +28,7 @@ func (b *bench) counting() measure {
 	return measure{steps, func(r *report) {
 		t := table{
 			title: "Calls that reach the services, for 1,000 pages",
-			note:  fmt.Sprintf("%d visitors at once, services that answer %s. Nothing may be kept but where they say so; the homepage lets visitors who come together share a call.", connections, delayText(delay)),
+			note:  fmt.Sprintf("%d visitors at once, services that answer %v. Nothing may be kept but where they say so; the homepage lets visitors who come together share a call.", connections, pace),
 			head:  []string{"", "calls"},
 		}
 		for _, c := range all {

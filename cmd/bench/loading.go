@@ -21,21 +21,27 @@ func (b *bench) loading() measure {
 		}
 		return nil
 	}}}
-	for _, delay := range b.plan.delays {
+	for _, pace := range b.loadPaces() {
 		for _, connections := range b.plan.connections {
+			if pace == workingPace() && connections != 32 {
+				continue
+			}
 			all := racers
-			if connections == 32 && delay == claimDelay {
+			if connections == 32 && pace == claimPace() {
 				all = append(slices.Clip(all), keeping...)
 			}
-			what := fmt.Sprintf("load, services answer %s, connections: %d", delayText(delay), connections)
+			if connections == 32 && pace == b.plan.paces[0] && len(racers) > 0 {
+				all = append(slices.Clip(all), b.uncompressed()...)
+			}
+			what := fmt.Sprintf("load, services answer %v, connections: %d", pace, connections)
 			steps = append(steps, b.rounds(b.plan.rounds, what, all, func(ctx context.Context, c contestant, s *side) error {
-				b.setDelay(delay)
-				got, err := b.wrk(ctx, s.url+c.path, connections, b.plan.loadTime(connections, delay, c.kind == b.kinds.django))
+				b.setPace(pace)
+				got, err := b.wrk(ctx, s.url+c.path, connections, b.plan.loadTime(connections, pace, c.kind == b.kinds.django), "--header=Accept-Encoding: "+c.encoding())
 				if err != nil {
 					return err
 				}
-				b.addLoad(pageKey{c.name, delay, connections}, got)
-				return b.wholeOnAverage(ctx, s.url+c.path, got.bytes)
+				b.addLoad(pageKey{c.name, pace, connections}, got)
+				return b.wholeOnAverage(ctx, s.url+c.path, c.encoding(), got.bytes)
 			})...)
 		}
 	}
@@ -49,17 +55,17 @@ func (b *bench) loading() measure {
 func (b *bench) crowding() measure {
 	all := slices.DeleteFunc(b.variants(), func(c contestant) bool { return !c.crowd })
 	var steps []step
-	for _, connections := range b.plan.connections[1:] {
-		for _, delay := range b.plan.delays {
-			if connections > 32 && delay > 0 {
+	for _, connections := range b.plan.connections {
+		for _, pace := range b.plan.paces {
+			if connections > 32 && pace.wait > 0 {
 				continue
 			}
-			what := fmt.Sprintf("crowd of %d, services answer %s", connections, delayText(delay))
+			what := fmt.Sprintf("crowd of %d, services answer %v", connections, pace)
 			steps = append(steps, b.rounds(1, what, all, func(ctx context.Context, c contestant, s *side) error {
-				b.setDelay(delay)
+				b.setPace(pace)
 				got, err := crowd(ctx, s.url+c.path, connections, connections)
 				if _, lacking := errors.AsType[lackingError](err); err == nil || lacking {
-					b.addLoad(pageKey{c.name, delay, connections}, got)
+					b.addLoad(pageKey{c.name, pace, connections}, got)
 				}
 				return err
 			})...)
@@ -72,7 +78,8 @@ func (b *bench) crowding() measure {
 func (b *bench) addLoads(r *report) {
 	t := table{
 		title: "Homepages a second",
-		note: "wrk asks on each connection for the next page as soon as it has one, for a second or two a round. Django’s variants without a pooled client take seconds a page when many ask: " +
+		note: "wrk asks on each connection for the next page as soon as it has one, for a second or two a round, and accepts gzip as browsers do, but for the rows that say so. Django leaves that to a proxy. " +
+			"Services that hash 1 MiB for each answer stand for those that have work to do. Django’s variants without a pooled client take seconds a page when many ask: " +
 			"of these each visitor of a crowd asked once, in one round, and at 256 only over services that answer at once. For one connection see the page for one visitor.",
 		head: []string{"services answer", "connections", "", "pages a second", "half within, ms", "99 % within, ms", "pages a second: homepage ÷ this"},
 		fold: true,
@@ -82,26 +89,28 @@ func (b *bench) addLoads(r *report) {
 		title: "Homepages a second, services answer at once, 32 connections",
 		desc:  "Pages a second; more is better.",
 	}
-	all := append(b.variants(), contestant{name: homepageKeeping})
-	for _, delay := range b.plan.delays {
+	all := slices.Concat(b.variants(), []contestant{{name: homepageKeeping}}, b.uncompressed())
+	for _, pace := range b.loadPaces() {
 		for _, connections := range b.plan.connections {
-			home := b.loads[pageKey{homepage, delay, connections}]
 			for _, one := range all {
-				got := b.loads[pageKey{one.name, delay, connections}]
+				got := b.loads[pageKey{one.name, pace, connections}]
 				if got == nil {
 					continue
 				}
-				more := none
+				home, more := b.loads[pageKey{homepage, pace, connections}], none
+				if one.plain {
+					home = b.loads[pageKey{homepagePlain, pace, connections}]
+				}
 				switch {
-				case one.name == homepage:
+				case one.name == homepage, one.name == homepagePlain:
 					more = ""
 				case home != nil && one.crowd: // not in the same rounds
 					more = ratio(figure{home.perSecond.median()}, got.perSecond).times()
 				case home != nil:
 					more = ratio(home.perSecond, got.perSecond).times()
 				}
-				t.add(delayText(delay), strconv.Itoa(connections), one.name, got.perSecond.String(), got.p50.String(), got.p99.String(), more)
-				if delay == 0 && connections == 32 {
+				t.add(pace.String(), strconv.Itoa(connections), one.name, got.perSecond.String(), got.p50.String(), got.p99.String(), more)
+				if pace == b.plan.paces[0] && connections == 32 && !one.plain {
 					c.add(one.name, got.perSecond.median(), 0, number(got.perSecond.median())+", 99 % within "+number(got.p99.median())+" ms")
 				}
 			}
@@ -109,6 +118,13 @@ func (b *bench) addLoads(r *report) {
 	}
 	r.tables, r.charts = append(r.tables, t), append(r.charts, c)
 }
+
+// workingPace is that of services that have something to do for an answer. It
+// is the only one that costs a processor more than the transfer.
+func workingPace() pace { return pace{hash: 1 << 20} }
+
+// loadPaces are those of the services under load.
+func (b *bench) loadPaces() []pace { return append(slices.Clip(b.plan.paces), workingPace()) }
 
 // loads are the figures of several rounds.
 type loads struct{ perSecond, p50, p99 figure }
@@ -127,13 +143,13 @@ func (b *bench) addLoad(key pageKey, one loaded) {
 // wholeOnAverage finds out that a side under load sent pages without their
 // sections: the average of what it sent is smaller than a page, even one that
 // had to wait for nothing. The tolerance is that of wrk's figures.
-func (b *bench) wholeOnAverage(ctx context.Context, url string, bytes float64) error {
-	b.setDelay(0)
-	body, err := get(ctx, url)
+func (b *bench) wholeOnAverage(ctx context.Context, url, encoding string, bytes float64) error {
+	b.setPace(pace{})
+	body, sent, err := getEncoded(ctx, url, encoding)
 	if err != nil {
 		return err
 	}
-	if !wholePage(body) || bytes < 0.97*float64(len(body)) {
+	if !wholePage(body) || bytes < 0.97*float64(sent) {
 		return errors.New("pages lacked a section")
 	}
 	return nil

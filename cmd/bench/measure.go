@@ -29,6 +29,7 @@ func (b *bench) measures() []measure {
 		b.uploading("small files", b.plan.rounds, b.plan.smallFiles, b.plan.smallUpload, 6),
 		b.uploading("one file", b.plan.bigRounds, 1, b.plan.bigUpload, 1),
 		b.loading(),
+		b.pausing(),
 		b.memory(),
 		b.crowding(),
 	}
@@ -39,6 +40,7 @@ type contestant struct {
 	name  string
 	kind  *kind
 	path  string
+	plain bool // wrk asks for pages that are not compressed
 	crowd bool // its pages take seconds when many ask: wrk would leave a queue behind
 }
 
@@ -64,13 +66,22 @@ func (b *bench) rounds(count int, what string, all []contestant, run func(contex
 	return steps
 }
 
-// setDelay lets the services wait before they answer.
-func (b *bench) setDelay(d time.Duration) { b.services.delay.Store(int64(d)) }
+// pace is what a service does before it answers.
+type pace struct {
+	wait time.Duration
+	hash int // bytes whose digest it takes, as work for the processor
+}
 
-// delayText says how the services answer.
-func delayText(d time.Duration) string {
-	if d == 0 {
-		return "at once"
+// setPace tells the services how to answer from now on.
+func (b *bench) setPace(p pace) { b.services.pace.Store(&p) }
+
+// String says how the services answer.
+func (p pace) String() string {
+	switch {
+	case p.hash > 0:
+		return fmt.Sprintf("having hashed %d MiB", p.hash>>20)
+	case p.wait > 0:
+		return fmt.Sprintf("in %d ms", p.wait.Milliseconds())
 	}
-	return fmt.Sprintf("in %d ms", d.Milliseconds())
+	return "at once"
 }

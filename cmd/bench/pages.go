@@ -1,13 +1,14 @@
 package main
 
-import "time"
-
 // Names as readers see them.
 const (
 	homepage         = "homepage"
 	homepageOneByOne = "homepage, one after the other"
 	homepageKeeping  = "homepage, services say max-age"
+	homepageStale    = "homepage, services say stale-while-revalidate"
+	homepagePlain    = "homepage, not compressed"
 	nginxSSI         = "nginx, SSI"
+	nginxPlain       = "nginx, SSI, not compressed"
 	djangoPooled     = "Django, gather, one client"
 	djangoGather     = "Django, gather"
 	djangoSequential = "Django, async, one after the other"
@@ -27,6 +28,22 @@ func (b *bench) variants() []contestant {
 	})
 }
 
+// uncompressed are those of them that compress, when nobody accepts it.
+func (b *bench) uncompressed() []contestant {
+	return b.able([]contestant{
+		{name: homepagePlain, kind: b.kinds.home, path: "/", plain: true},
+		{name: nginxPlain, kind: b.kinds.nginx, path: "/", plain: true},
+	})
+}
+
+// encoding is the Accept-Encoding of who loads the page.
+func (c contestant) encoding() string {
+	if c.plain {
+		return "identity"
+	}
+	return browsersEncoding
+}
+
 // able leaves out what can't run here.
 func (b *bench) able(all []contestant) []contestant {
 	var out []contestant
@@ -38,9 +55,9 @@ func (b *bench) able(all []contestant) []contestant {
 	return out
 }
 
-// pageKey names the figures of a contestant over services of one delay.
+// pageKey names the figures of a contestant over services of one pace.
 type pageKey struct {
 	name        string
-	delay       time.Duration
+	pace        pace
 	connections int
 }

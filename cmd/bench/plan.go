@@ -7,10 +7,10 @@ import "time"
 type plan struct {
 	rounds      int
 	connections []int
-	delays      []time.Duration // of the services
-	load        time.Duration   // of wrk at least, in whole seconds
-	counted     int             // pages for which calls are counted
-	bigUpload   int64           // bytes
+	paces       []pace        // of the services
+	load        time.Duration // of wrk at least, in whole seconds
+	counted     int           // pages for which calls are counted
+	bigUpload   int64         // bytes
 	bigRounds   int
 	smallFiles  int
 	smallUpload int64 // bytes of each
@@ -19,8 +19,8 @@ type plan struct {
 func fullPlan() plan {
 	return plan{
 		rounds:      3,
-		connections: []int{1, 32, 256},
-		delays:      []time.Duration{0, 50 * time.Millisecond, 300 * time.Millisecond},
+		connections: []int{32, 256},
+		paces:       []pace{{}, {wait: 50 * time.Millisecond}, claimPace()},
 		load:        time.Second,
 		counted:     1000,
 		bigUpload:   1 << 30,
@@ -40,8 +40,8 @@ func rehearsal() plan {
 
 // loadTime is how long wrk loads a page, in whole seconds, as it takes them.
 // It must last for several pages.
-func (p plan) loadTime(connections int, delay time.Duration, slow bool) time.Duration {
-	if (connections > 1 && delay > 100*time.Millisecond) || (connections > 32 && slow) {
+func (p plan) loadTime(connections int, pace pace, slow bool) time.Duration {
+	if pace.wait > 100*time.Millisecond || (connections > 32 && slow) {
 		return 2 * p.load
 	}
 	return p.load

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -13,27 +14,32 @@ import (
 
 // peerFiles are the peers' set-ups and what the services answer.
 //
-//go:embed peers/django/*.py peers/django/templates peers/nginx peers/services peers/certificate-template.pdf
+//go:embed peers/django/*.py peers/django/templates peers/nginx peers/services peers/wrk peers/certificate-template.pdf
 var peerFiles embed.FS
 
 // services are the promo and the recommendation service. They give every side
 // the same content: as JSON, and for nginx, which can't render that, as the
-// HTML that the others make of it. Under /kept/ they allow it to be kept.
+// HTML that the others make of it. Under /kept/ they allow it to be kept,
+// under /stale/ to be shown while they are asked again.
 type services struct {
 	addr  string
-	delay atomic.Int64 // time.Duration before each answer
+	pace  atomic.Pointer[pace]
 	calls atomic.Int64
 	http  *http.Server
 }
 
 func startServices(ctx context.Context) (*services, error) {
 	s := &services{}
+	s.pace.Store(&pace{})
+	stuff := make([]byte, workingPace().hash)
 	mux := http.NewServeMux()
 	for _, a := range []struct{ path, file, kind, keep string }{
 		{"/promo", "promo.json", "application/json", "no-store"},
 		{"/recommendations", "recommendations.json", "application/json", "no-store"},
 		{"/kept/promo", "promo.json", "application/json", "max-age=3600"},
 		{"/kept/recommendations", "recommendations.json", "application/json", "max-age=3600"},
+		{"/stale/promo", "promo.json", "application/json", "max-age=0, stale-while-revalidate=3600"},
+		{"/stale/recommendations", "recommendations.json", "application/json", "max-age=0, stale-while-revalidate=3600"},
 		{"/html/promo", "promo.html", "text/html; charset=utf-8", "no-store"},
 		{"/html/recommendations", "recommendations.html", "text/html; charset=utf-8", "no-store"},
 	} {
@@ -43,12 +49,16 @@ func startServices(ctx context.Context) (*services, error) {
 		}
 		mux.HandleFunc("GET "+a.path, func(w http.ResponseWriter, r *http.Request) {
 			s.calls.Add(1)
-			if delay := time.Duration(s.delay.Load()); delay > 0 {
+			pace := s.pace.Load()
+			if pace.wait > 0 {
 				select {
-				case <-time.After(delay):
+				case <-time.After(pace.wait):
 				case <-r.Context().Done():
 					return
 				}
+			}
+			if pace.hash > 0 {
+				_ = sha256.Sum256(stuff[:pace.hash])
 			}
 			w.Header().Set("Content-Type", a.kind)
 			w.Header().Set("Cache-Control", a.keep)

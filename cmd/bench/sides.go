@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -34,13 +35,14 @@ type kind struct {
 }
 
 // kinds are all there are.
-type kinds struct{ home, oneByOne, keeping, nginx, django, floor *kind }
+type kinds struct{ home, oneByOne, keeping, stale, nginx, django, floor *kind }
 
 func newKinds(t tools) kinds {
 	return kinds{
 		home:     &kind{name: homepage, form: true, synced: true, command: homepageCommand("")},
 		oneByOne: &kind{name: homepageOneByOne, command: homepageCommand("", "HOMEPAGE_CONCURRENCY=1")},
 		keeping:  &kind{name: homepageKeeping, command: homepageCommand("/kept")},
+		stale:    &kind{name: homepageStale, command: homepageCommand("/stale")},
 		nginx:    &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
 		django:   &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
 		floor:    &kind{name: "Go, raw body to a file", command: floorCommand},
@@ -48,7 +50,7 @@ func newKinds(t tools) kinds {
 }
 
 func (k kinds) all() []*kind {
-	return k.able(k.home, k.oneByOne, k.keeping, k.nginx, k.django, k.floor)
+	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.nginx, k.django, k.floor)
 }
 
 // compared are those whose start and memory are compared.
@@ -216,21 +218,38 @@ func freeAddr(ctx context.Context) (string, error) {
 
 // get returns a body that came with 200, over a connection of its own.
 func get(ctx context.Context, url string) ([]byte, error) {
+	body, _, err := getEncoded(ctx, url, "identity")
+	return body, err
+}
+
+// getEncoded tells also how many bytes the body had on its way, compressed as
+// it may have been.
+func getEncoded(ctx context.Context, url, encoding string) (body []byte, sent int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	request.Close = true
+	request.Header.Set("Accept-Encoding", encoding)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
+	body, err = io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("GET %s: %s", url, response.Status)
 	}
-	return body, err
+	if err != nil || response.Header.Get("Content-Encoding") != "gzip" {
+		return body, len(body), err
+	}
+	sent = len(body)
+	plain, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	body, err = io.ReadAll(plain)
+	return body, sent, err
 }
 
 // wholePage is what a page shows when it has both sections.

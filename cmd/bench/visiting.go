@@ -10,18 +10,18 @@ func (b *bench) visiting() measure {
 	first := map[pageKey]figure{}
 	all := b.variants()
 	steps := b.rounds(1, "warm up", all, func(ctx context.Context, c contestant, s *side) error {
-		b.setDelay(0)
+		b.setPace(pace{})
 		_, err := visit(ctx, s.url+c.path)
 		return err
 	})
-	for _, delay := range b.plan.delays {
-		steps = append(steps, b.rounds(b.plan.rounds, "one visitor, services answer "+delayText(delay), all, func(ctx context.Context, c contestant, s *side) error {
-			b.setDelay(delay)
+	for _, pace := range b.plan.paces {
+		steps = append(steps, b.rounds(b.plan.rounds, "one visitor, services answer "+pace.String(), all, func(ctx context.Context, c contestant, s *side) error {
+			b.setPace(pace)
 			page, err := visit(ctx, s.url+c.path)
 			if err != nil {
 				return err
 			}
-			key := pageKey{c.name, delay, 1}
+			key := pageKey{c.name, pace, 1}
 			first[key], b.whole[key] = append(first[key], page.first), append(b.whole[key], page.whole)
 			return nil
 		})...)
@@ -37,11 +37,11 @@ func (b *bench) visiting() measure {
 			title: "One visitor’s page over two services of 300 ms each",
 			desc:  "Milliseconds to the whole page; the strong part is the wait for its first byte.",
 		}
-		for _, delay := range b.plan.delays {
+		for _, pace := range b.plan.paces {
 			for _, one := range all {
-				key := pageKey{one.name, delay, 1}
-				t.add(delayText(delay), one.name, first[key].String(), b.whole[key].String(), beside(one.name, b.whole[key], b.whole[pageKey{homepage, delay, 1}]))
-				if delay == claimDelay {
+				key := pageKey{one.name, pace, 1}
+				t.add(pace.String(), one.name, first[key].String(), b.whole[key].String(), beside(one.name, b.whole[key], b.whole[pageKey{homepage, pace, 1}]))
+				if pace == claimPace() {
 					c.add(one.name, b.whole[key].median(), first[key].median(),
 						number(b.whole[key].median())+" ms, first byte "+number(first[key].median())+" ms")
 				}
@@ -51,8 +51,8 @@ func (b *bench) visiting() measure {
 	}}
 }
 
-// claimDelay is that of the services in the article's claim.
-const claimDelay = 300 * time.Millisecond
+// claimPace is that of the services in the article's claim.
+func claimPace() pace { return pace{wait: 300 * time.Millisecond} }
 
 // claim tells whether gathering halves the time, as the article says it does.
 // The visits have measured it.
@@ -72,7 +72,7 @@ func (b *bench) claim() measure {
 			{"homepage, `HOMEPAGE_CONCURRENCY` 1 and 0", homepageOneByOne, homepage, b.kinds.home},
 		} {
 			if !pair.kind.missing {
-				slow, fast := b.whole[pageKey{pair.slow, claimDelay, 1}], b.whole[pageKey{pair.fast, claimDelay, 1}]
+				slow, fast := b.whole[pageKey{pair.slow, claimPace(), 1}], b.whole[pageKey{pair.fast, claimPace(), 1}]
 				t.add(pair.name, slow.String(), fast.String(), ratio(slow, fast).times())
 			}
 		}

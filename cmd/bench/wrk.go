@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// browsersEncoding is what a browser accepts over plain HTTP.
+const browsersEncoding = "gzip, deflate"
+
 // loaded is what a load gave.
 type loaded struct {
 	perSecond float64
@@ -19,10 +22,11 @@ type loaded struct {
 }
 
 // wrk loads a URL with so many connections, each of which asks again as soon
-// as it has its answer.
-func (b *bench) wrk(ctx context.Context, url string, connections int, d time.Duration) (loaded, error) {
+// as it has its answer, unless the options say otherwise.
+func (b *bench) wrk(ctx context.Context, url string, connections int, d time.Duration, options ...string) (loaded, error) {
 	seconds := int(math.Ceil(d.Seconds()))
-	cmd := exec.CommandContext(ctx, b.tools.wrk, "-t1", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", seconds), "--timeout=30s", "--latency", url)
+	options = append(options, "-t1", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", seconds), "--timeout=30s", "--latency", url)
+	cmd := exec.CommandContext(ctx, b.tools.wrk, options...)
 	out, err := cmd.Output()
 	if err != nil {
 		return loaded{}, fmt.Errorf("wrk: %w", err)
