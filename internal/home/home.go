@@ -77,8 +77,8 @@ type Home struct {
 	limit   int
 	grace   time.Duration
 
-	mu   sync.Mutex
-	open *round // which visitors may still join, or nil
+	mu     sync.Mutex
+	newest *round // or nil
 }
 
 // New returns a page of the given sources, of which it waits for at most limit

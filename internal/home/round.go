@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,9 +13,11 @@ import (
 // round is one fan-out over the sources. Visitors who come before the first of
 // its loads is over share it: to each of them what it loads is new.
 type round struct {
-	atHand   []*Section // by place; nil for what is loaded
-	arrivals []arrival  // of what is loaded, in the order in which it comes
-	sections []*Section // by place; whole when the last has arrived
+	closed   bool           // to further visitors
+	visitors sync.WaitGroup // those who wait
+	atHand   []*Section     // by place; nil for what is loaded
+	arrivals []arrival      // of what is loaded, in the order in which it comes
+	sections []*Section     // by place; whole when the last has arrived
 }
 
 // arrival is a section once done is closed, which wakes all who wait for it.
@@ -31,14 +34,15 @@ func (h *Home) join(now time.Time) *round {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.open == nil || !slices.Equal(h.open.atHand, atHand) {
-		h.open = h.begin(atHand)
+	if h.newest == nil || h.newest.closed || !slices.Equal(h.newest.atHand, atHand) {
+		h.newest = h.begin(atHand, h.newest)
 	}
-	return h.open
+	h.newest.visitors.Add(1)
+	return h.newest
 }
 
-// begin starts to load what is not at hand.
-func (h *Home) begin(atHand []*Section) *round {
+// begin starts to load what is not at hand. before is the last round, if any.
+func (h *Home) begin(atHand []*Section, before *round) *round {
 	r := &round{atHand: atHand, sections: slices.Clone(atHand)}
 	var missing []*source
 	for place, section := range atHand {
@@ -51,7 +55,12 @@ func (h *Home) begin(atHand []*Section) *round {
 		return r
 	}
 	go func() {
-		runtime.Gosched() // let visitors who are here by now join first
+		// Under load, let those go first whose page is ready, and let those join
+		// who are here by now: the more share a load, the fewer loads there are.
+		if before != nil && before.arrived() == len(before.arrivals) {
+			before.visitors.Wait()
+		}
+		runtime.Gosched()
 		// Not errgroup.WithContext, which would cancel the healthy sections on
 		// the first error. An error stays in its section instead.
 		var group errgroup.Group
@@ -62,9 +71,7 @@ func (h *Home) begin(atHand []*Section) *round {
 				section := s.load()
 				h.mu.Lock()
 				defer h.mu.Unlock()
-				if h.open == r {
-					h.open = nil // who comes from now on needs a newer section
-				}
+				r.closed = true // who comes from now on needs a newer section
 				r.sections[section.Place] = section
 				r.arrivals[arrived].section = section
 				close(r.arrivals[arrived].done)
@@ -80,6 +87,7 @@ func (h *Home) begin(atHand []*Section) *round {
 // wait returns how many have arrived when all have, the grace is over or ctx
 // ends.
 func (r *round) wait(ctx context.Context, grace time.Duration) int {
+	defer r.visitors.Done()
 	if len(r.arrivals) == 0 {
 		return 0
 	}
@@ -94,6 +102,11 @@ func (r *round) wait(ctx context.Context, grace time.Duration) int {
 		case <-ctx.Done():
 		}
 	}
+	return r.arrived()
+}
+
+// arrived returns how many have arrived by now.
+func (r *round) arrived() int {
 	for i := range r.arrivals {
 		select {
 		case <-r.arrivals[i].done:
