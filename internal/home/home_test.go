@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -560,4 +561,31 @@ func TestFallbackWhileAServiceIsLeftAlone(t *testing.T) {
 		}
 		flaky.checkCalls(t, 6)
 	})
+}
+
+// A refresh that comes just as a load ends is not the last.
+func TestRefreshesGoOn(t *testing.T) {
+	var calls atomic.Int64
+	page, _ := newHome(t, 0, home.Source{Name: "promo", Load: func(context.Context) (home.Answer, error) {
+		calls.Add(1)
+		return home.Answer{Content: promo, Revalidate: time.Now().Add(time.Hour)}, nil
+	}})
+	var visitors sync.WaitGroup
+	for range 4 {
+		visitors.Go(func() {
+			for range 20_000 {
+				gather(t.Context(), page)
+			}
+		})
+	}
+	visitors.Wait()
+	deadline := time.After(10 * time.Second)
+	for before := calls.Load(); calls.Load() == before; { // until one more load begins
+		gather(t.Context(), page)
+		select {
+		case <-deadline:
+			t.Fatal("what is stale is refreshed no more")
+		default:
+		}
+	}
 }

@@ -114,13 +114,16 @@ func (s *source) resting() bool {
 // refresh loads anew while nobody waits.
 func (s *source) refresh() {
 	if !s.resting() && s.refreshing.CompareAndSwap(false, true) {
-		go s.load()
+		go func() {
+			// Not loadAnew's to say: this may join a load that is just over.
+			defer s.refreshing.Store(false)
+			s.load()
+		}()
 	}
 }
 
 // loadAnew calls the source and remembers what came of it. No two run at once.
 func (s *source) loadAnew(life context.Context) *Section {
-	defer s.refreshing.Store(false)
 	start := time.Now()
 	answer, err := s.breaker.Execute(func() (Answer, error) { return call(life, s.Source) })
 	now := time.Now()
