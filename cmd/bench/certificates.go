@@ -25,10 +25,7 @@ func (b *bench) certificates() measure {
 			if err != nil {
 				return err
 			}
-			if figures[c.name] == nil {
-				figures[c.name] = &loads{}
-			}
-			figures[c.name].add(got)
+			addLoad(figures, c.name, got)
 			return nil
 		})
 	}

@@ -40,7 +40,7 @@ func (b *bench) loading() measure {
 				if err != nil {
 					return err
 				}
-				b.addLoad(pageKey{c.name, pace, connections}, got)
+				addLoad(b.loads, pageKey{c.name, pace, connections}, got)
 				return b.wholeOnAverage(ctx, s.url+c.path, c.encoding(), got.bytes)
 			})...)
 		}
@@ -65,7 +65,7 @@ func (b *bench) crowding() measure {
 				b.setPace(pace)
 				got, err := crowd(ctx, s.url+c.path, connections, connections)
 				if _, lacking := errors.AsType[lackingError](err); err == nil || lacking {
-					b.addLoad(pageKey{c.name, pace, connections}, got)
+					addLoad(b.loads, pageKey{c.name, pace, connections}, got)
 				}
 				return err
 			})...)
@@ -129,15 +129,14 @@ func (b *bench) loadPaces() []pace { return append(slices.Clip(b.plan.paces), wo
 // loads are the figures of several rounds.
 type loads struct{ perSecond, p50, p99 figure }
 
-func (l *loads) add(one loaded) {
-	l.perSecond, l.p50, l.p99 = append(l.perSecond, one.perSecond), append(l.p50, one.p50), append(l.p99, one.p99)
-}
-
-func (b *bench) addLoad(key pageKey, one loaded) {
-	if b.loads[key] == nil {
-		b.loads[key] = &loads{}
+// addLoad adds the figures of a round to those of the same key.
+func addLoad[K comparable](to map[K]*loads, key K, one loaded) {
+	l := to[key]
+	if l == nil {
+		l = &loads{}
+		to[key] = l
 	}
-	b.loads[key].add(one)
+	l.perSecond, l.p50, l.p99 = append(l.perSecond, one.perSecond), append(l.p50, one.p50), append(l.p99, one.p99)
 }
 
 // wholeOnAverage finds out that a side under load sent pages without their
