@@ -108,6 +108,27 @@ func checkProblem(t *testing.T, got answer, status int) string {
 	return problem.Detail
 }
 
+// A problem goes to who names JSON among what it accepts, and a page to all else.
+func TestWhoGetsAProblem(t *testing.T) {
+	s := newSite(t)
+	for accept, want := range map[string]string{
+		"":                                  "text/html; charset=utf-8",
+		"text/html, */*":                    "text/html; charset=utf-8",
+		"application/json;q=0":              "text/html; charset=utf-8",
+		"application/jsonx":                 "text/html; charset=utf-8",
+		"Application/JSON":                  "application/problem+json",
+		"text/html, application/json;q=0.1": "application/problem+json",
+		"application/problem+json; q=0.5":   "application/problem+json",
+		"application/json;charset=utf-8":    "application/problem+json",
+		"application/json;q=much":           "application/problem+json",
+		"application/json;q=0, text/*, application/problem+json": "application/problem+json",
+	} {
+		if got := get(t, s, "/nothing", "Accept", accept).header.Get("Content-Type"); got != want {
+			t.Errorf("Accept %q: Content-Type %q, want %q", accept, got, want)
+		}
+	}
+}
+
 // The cause is for the log alone.
 func TestNoCauseReachesTheVisitor(t *testing.T) {
 	s := newSite(t, receive(errSecret))
