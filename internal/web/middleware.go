@@ -138,6 +138,8 @@ func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
 	headers := http.Header{
 		"Content-Security-Policy":    {policy},
 		"Cross-Origin-Opener-Policy": {"same-origin"},
+		"Permissions-Policy":         {"camera=(), geolocation=(), microphone=()"},
+		"Referrer-Policy":            {"strict-origin-when-cross-origin"},
 		"X-Content-Type-Options":     {"nosniff"},
 	}
 	return func(next http.Handler) http.Handler {

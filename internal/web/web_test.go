@@ -305,7 +305,9 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":     "nosniff",
+			"Referrer-Policy":            "strict-origin-when-cross-origin",
 			"Cross-Origin-Opener-Policy": "same-origin",
+			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
 		} {
 			if got := got.header.Get(name); got != want {
 				t.Errorf("%v: %s %q, want %q", request, name, got, want)
