@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"iter"
 	"net/http"
 	"slices"
@@ -81,13 +80,6 @@ type wholePage struct {
 	etag string
 }
 
-// beginning is a whole page up to its figures. It is the same for all visitors
-// whose sections look the same.
-type beginning struct {
-	html []byte
-	etag string // of the page: the figures don't count
-}
-
 // showHome answers 200 whatever the services do. Sections that arrive within
 // the grace go out as a whole page; if any is late, the page begins without it.
 func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
@@ -136,26 +128,20 @@ func timing(start time.Time, sections []*home.Section) string {
 	return string(field)
 }
 
-// newBeginning makes the page up to its figures. Its tag is of what a visitor
+// newWholePage makes the page of the sections. Its tag is of what a visitor
 // sees, whatever the services took to deliver it and however it is compressed.
 // Hence it is a weak one (RFC 9110, 8.8.1).
-func (s *server) newBeginning(sections []*home.Section) beginning {
+func (s *server) newWholePage(sections []*home.Section) wholePage {
 	shown := make([]string, len(sections))
 	for i, section := range sections {
 		shown[i] = string(s.sections.render(section))
 	}
-	html := []byte(s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between)
+	beginning := []byte(s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between)
+	figures, end := []byte(template.HTMLEscapeString(s.sections.figures(sections))), []byte(s.homeFrame.after)
 	digest := sha256.New()
-	_, _ = digest.Write(html)
-	_, _ = io.WriteString(digest, s.homeFrame.after)
-	return beginning{html, fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
-}
-
-// newWholePage makes the page of the sections.
-func (s *server) newWholePage(sections []*home.Section) wholePage {
-	beginning := s.beginning.get(sections)
-	end := template.HTMLEscapeString(s.sections.figures(sections)) + s.homeFrame.after
-	return wholePage{s.encoder.encode(slices.Concat(beginning.html, []byte(end))), beginning.etag}
+	_, _ = digest.Write(beginning)
+	_, _ = digest.Write(end)
+	return wholePage{s.encoder.encode(slices.Concat(beginning, figures, end)), fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
 }
 
 // sendWhole answers with a page that others may have been sent before.

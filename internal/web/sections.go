@@ -50,9 +50,9 @@ func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Ass
 	})}, err
 }
 
-// looksSame tells whether two sections are the same to a visitor.
+// looksSame tells whether two sections of one name are the same to a visitor.
 func looksSame(a, b *home.Section) bool {
-	return a == b || a.Name == b.Name && a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
+	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
 }
 
 // asOf returns when the section's content was made if the visitor is to know

@@ -58,7 +58,6 @@ type server struct {
 	homePage   page[homeView]
 	homeFrame  homeFrame
 	sections   sectionParts
-	beginning  *memo[[]*home.Section, beginning]
 	wholePage  *memo[[]*home.Section, wholePage]
 	uploadPage page[uploadView]
 	errorPage  page[errorView]
@@ -95,7 +94,6 @@ func New(deps Deps) (http.Handler, error) {
 	if s.homeFrame, err = newHomeFrame(s.homePage); err != nil {
 		return nil, err
 	}
-	s.beginning = newMemo(func(a, b []*home.Section) bool { return slices.EqualFunc(a, b, looksSame) }, s.newBeginning)
 	s.wholePage = newMemo(slices.Equal, s.newWholePage)
 	return s.wrap(s.routes(), style)
 }
