@@ -239,6 +239,25 @@ func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
 	}
 }
 
+// Visitors who still wait for a slow section do not put off the loads of who
+// comes after them.
+func TestWhoWaitsHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const grace = 50 * time.Millisecond
+		quick := &service{answer: home.Answer{Content: promo}, delay: time.Millisecond}
+		slow := &service{answer: home.Answer{Content: recco}, delay: time.Second}
+		page := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, grace, home.Source{Name: "promo", Load: quick.load}, home.Source{Name: "recco", Load: slow.load})
+		var visitors sync.WaitGroup
+		for range 3 { // all within the grace of the first
+			visitors.Go(func() { gather(t.Context(), page) })
+			time.Sleep(grace / 5)
+		}
+		quick.checkCalls(t, 3)
+		visitors.Wait()
+		slow.checkCalls(t, 1)
+	})
+}
+
 // A page waits for sections that are nearly there, and no longer than it must.
 func TestGrace(t *testing.T) {
 	const a, b = 30 * time.Millisecond, 10 * time.Millisecond
