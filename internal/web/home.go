@@ -128,20 +128,28 @@ func timing(start time.Time, sections []*home.Section) string {
 	return string(field)
 }
 
-// newWholePage makes the page of the sections. Its tag is of what a visitor
-// sees, whatever the services took to deliver it and however it is compressed.
-// Hence it is a weak one (RFC 9110, 8.8.1).
-func (s *server) newWholePage(sections []*home.Section) wholePage {
+// pageBeginning is all of a homepage up to its figures, with the page's tag: it is
+// of what a visitor sees, whatever the services took to deliver it and however
+// it is compressed. Hence it is a weak one (RFC 9110, 8.8.1).
+type pageBeginning struct {
+	beginning
+	etag string
+}
+
+func (s *server) newPageBeginning(sections []*home.Section) pageBeginning {
 	shown := make([]string, len(sections))
 	for i, section := range sections {
 		shown[i] = string(s.sections.render(section))
 	}
-	beginning := []byte(s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between)
-	figures, end := []byte(template.HTMLEscapeString(s.sections.figures(sections))), []byte(s.homeFrame.after)
-	digest := sha256.New()
-	_, _ = digest.Write(beginning)
-	_, _ = digest.Write(end)
-	return wholePage{s.encoder.encode(slices.Concat(beginning, figures, end)), fmt.Sprintf(`W/"%x"`, digest.Sum(nil)[:12])}
+	text := s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between
+	digest := sha256.Sum256([]byte(text + s.homeFrame.after))
+	return pageBeginning{s.encoder.encode([]byte(text)), fmt.Sprintf(`W/"%x"`, digest[:12])}
+}
+
+func (s *server) newWholePage(sections []*home.Section) wholePage {
+	beginning := s.pageBeginning.get(sections)
+	end := template.HTMLEscapeString(s.sections.figures(sections)) + s.homeFrame.after
+	return wholePage{beginning.endingWith([]byte(end)), beginning.etag}
 }
 
 // sendWhole answers with a page that others may have been sent before.

@@ -55,6 +55,8 @@ func looksSame(a, b *home.Section) bool {
 	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && reflect.DeepEqual(a.Content, b.Content)
 }
 
+func allLookSame(a, b []*home.Section) bool { return slices.EqualFunc(a, b, looksSame) }
+
 // asOf returns when the section's content was made if the visitor is to know
 // that, since there should be newer.
 func asOf(section *home.Section) time.Time {

@@ -55,12 +55,13 @@ type server struct {
 	// their buffers.
 	outgoing sync.Pool
 
-	homePage   page[homeView]
-	homeFrame  homeFrame
-	sections   sectionParts
-	wholePage  *memo[[]*home.Section, wholePage]
-	uploadPage page[uploadView]
-	errorPage  page[errorView]
+	homePage      page[homeView]
+	homeFrame     homeFrame
+	sections      sectionParts
+	pageBeginning *memo[[]*home.Section, pageBeginning]
+	wholePage     *memo[[]*home.Section, wholePage]
+	uploadPage    page[uploadView]
+	errorPage     page[errorView]
 }
 
 const (
@@ -77,23 +78,24 @@ func New(deps Deps) (http.Handler, error) {
 	s := &server{
 		Deps:     deps,
 		notices:  newNotices(deps.Now),
+		encoder:  newEncoder(),
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}
-	var errs [6]error
+	var errs [5]error
 	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, exampleHome(false), exampleHome(true))
 	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	s.sections, errs[3] = newSectionParts(deps.Templates, deps.Assets, deps.Log)
 	style, err := readStyle(deps.Templates, skeletonStyle)
 	errs[4] = err
-	s.encoder, errs[5] = newEncoder()
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	if s.homeFrame, err = newHomeFrame(s.homePage); err != nil {
 		return nil, err
 	}
+	s.pageBeginning = newMemo(allLookSame, s.newPageBeginning)
 	s.wholePage = newMemo(slices.Equal, s.newWholePage)
 	return s.wrap(s.routes(), style)
 }
