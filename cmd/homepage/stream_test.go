@@ -359,14 +359,15 @@ func TestSectionsDoNotShiftThePage(t *testing.T) {
 		promo, recco string
 	}{
 		{"both come", cake, cakeBook},
+		{"little comes", `{"title":"Cake"}`, `{"items":[]}`},
 		{"both fail", "null", "null"},
 	} {
-		for _, width := range []int64{360, 1280} {
-			t.Run(fmt.Sprintf("%s at %d", test.name, width), func(t *testing.T) {
+		for _, screen := range []struct{ width, height int64 }{{360, 800}, {820, 1180}, {1280, 800}} {
+			t.Run(fmt.Sprintf("%s at %d", test.name, screen.width), func(t *testing.T) {
 				promo, recco := newGate(t, test.promo), newGate(t, test.recco)
 				p := start(t, map[string]string{"PROMO_SERVICE_URL": promo.url, "RECCO_SERVICE_URL": recco.url})
 				tab := openBrowser(t)
-				drive(t, tab, chromedp.EmulateViewport(width, 800))
+				drive(t, tab, chromedp.EmulateViewport(screen.width, screen.height))
 				begin(t, tab, p.url)
 				await(t, tab, seen(".shelf .waiting"))
 				promo.open()
