@@ -98,21 +98,22 @@ func New(life context.Context, log *slog.Logger, limit int, grace time.Duration,
 
 // Gather returns the sections that are there when the grace is over, or as soon
 // as all are, in the order of the sources. late yields each of the others when
-// it arrives; it is nil if there are none. When ctx ends, so does the waiting.
-func (h *Home) Gather(ctx context.Context) (early []*Section, late iter.Seq[*Section]) {
+// it arrives, and whether the next has still to be waited for; it is nil if there
+// are none. When ctx ends, so does the waiting.
+func (h *Home) Gather(ctx context.Context) (early []*Section, late iter.Seq2[*Section, bool]) {
 	r := h.join(time.Now())
 	n := r.wait(ctx, h.grace)
 	if n == len(r.arrivals) {
 		return r.sections, nil
 	}
-	return r.early(n), func(yield func(*Section) bool) {
+	return r.early(n), func(yield func(*Section, bool) bool) {
 		for i := n; i < len(r.arrivals); i++ {
 			select {
 			case <-r.arrivals[i].done:
 			case <-ctx.Done():
 				return
 			}
-			if !yield(r.arrivals[i].section) {
+			if !yield(r.arrivals[i].section, i+1 < len(r.arrivals) && r.arrived() == i+1) {
 				return
 			}
 		}

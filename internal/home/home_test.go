@@ -89,7 +89,7 @@ func arriving(ctx context.Context, page *home.Home) iter.Seq[*home.Section] {
 			}
 		}
 		if late != nil {
-			late(yield)
+			late(func(section *home.Section, _ bool) bool { return yield(section) })
 		}
 	}
 }
@@ -267,12 +267,14 @@ func TestGrace(t *testing.T) {
 		leave time.Duration // when the visitor does
 		waits time.Duration
 		early []string
+		pause time.Duration // before the rest is asked for
 		late  []string
 	}{
-		{"none", 0, time.Hour, 0, nil, []string{"recco", "promo"}},
-		{"for the first", 20 * time.Millisecond, time.Hour, 20 * time.Millisecond, []string{"recco"}, []string{"promo"}},
-		{"for both", time.Minute, time.Hour, a, []string{"promo", "recco"}, nil},
-		{"the visitor leaves", time.Minute, 20 * time.Millisecond, 20 * time.Millisecond, []string{"recco"}, nil},
+		{"none", 0, time.Hour, 0, nil, 0, []string{"recco, more to wait for", "promo"}},
+		{"none, and the rest is there when it is asked for", 0, time.Hour, 0, nil, time.Minute, []string{"recco", "promo"}},
+		{"for the first", 20 * time.Millisecond, time.Hour, 20 * time.Millisecond, []string{"recco"}, 0, []string{"promo"}},
+		{"for both", time.Minute, time.Hour, a, []string{"promo", "recco"}, 0, nil},
+		{"the visitor leaves", time.Minute, 20 * time.Millisecond, 20 * time.Millisecond, []string{"recco"}, 0, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -287,10 +289,14 @@ func TestGrace(t *testing.T) {
 				if diff := cmp.Diff(test.early, names(early)); diff != "" {
 					t.Errorf("early: %s", diff)
 				}
-				if late == nil {
-					late = func(func(*home.Section) bool) {}
+				time.Sleep(test.pause)
+				var rest []string
+				if late != nil {
+					for section, more := range late {
+						rest = append(rest, section.Name+map[bool]string{true: ", more to wait for"}[more])
+					}
 				}
-				if diff := cmp.Diff(test.late, names(slices.Collect(late))); diff != "" {
+				if diff := cmp.Diff(test.late, rest); diff != "" {
 					t.Errorf("late: %s", diff)
 				}
 			})

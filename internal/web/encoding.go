@@ -4,36 +4,40 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/flate"
 )
 
-// encoder compresses bodies that many clients get. It keeps its coders, since
-// making one costs more than its work on a page.
-type encoder struct{ gzip sync.Pool }
+// piece is a part of bodies that many clients get.
+type piece struct {
+	plain    []byte
+	deflated func() []byte // whole blocks (RFC 1951), which may stand among others
+}
+
+// encoder makes pieces. It keeps its coders, since making one costs more than
+// its work on a page.
+type encoder struct{ coders sync.Pool }
 
 func newEncoder() *encoder {
-	return &encoder{sync.Pool{New: func() any { return gzip.NewWriter(nil) }}}
+	return &encoder{sync.Pool{New: func() any {
+		coder, _ := flate.NewWriter(nil, flate.DefaultCompression) // a level that exists
+		return coder
+	}}}
 }
 
-// beginning is what bodies with different ends have in common.
-type beginning struct {
-	plain []byte
-	gzip  func() []byte // ends where another block may follow
-}
-
-// encode returns the beginning of bodies. It is compressed at most once, and
-// only if a client takes that.
-func (e *encoder) encode(plain []byte) beginning {
-	return beginning{plain, sync.OnceValue(func() []byte {
+// encode returns the piece. It is compressed at most once, and only if a client
+// takes that.
+func (e *encoder) encode(plain []byte) piece {
+	return piece{plain, sync.OnceValue(func() []byte {
 		var out bytes.Buffer
-		coder := e.gzip.Get().(*gzip.Writer) //nolint:forcetypeassert // the pool's own
-		defer e.gzip.Put(coder)
+		coder := e.coders.Get().(*flate.Writer) //nolint:forcetypeassert // the pool's own
+		defer e.coders.Put(coder)
 		coder.Reset(&out)
 		_, _ = coder.Write(plain) // out takes everything
 		_ = coder.Flush()
@@ -41,44 +45,69 @@ func (e *encoder) encode(plain []byte) beginning {
 	})}
 }
 
-// encodedBody is a body in every coding.
-type encodedBody struct {
-	plain []byte
-	gzip  func() []byte
-}
-
-// endingWith returns the body with the given end. That is not compressed, since
-// it is short and seldom the same.
-func (b beginning) endingWith(end []byte) encodedBody {
-	plain := slices.Concat(b.plain, end)
-	return encodedBody{plain, sync.OnceValue(func() []byte {
-		begun := b.gzip()
-		out := append(make([]byte, 0, len(begun)+len(end)+64), begun...)
-		for stored := range slices.Chunk(end, math.MaxUint16) {
-			out = appendStored(out, 0, stored)
+// stored returns a piece that is never compressed, since it is short and seldom
+// the same.
+func stored(plain []byte) piece {
+	return piece{plain, func() []byte {
+		var out []byte
+		for block := range slices.Chunk(plain, math.MaxUint16) {
+			out = appendStored(out, 0, block)
 		}
-		out = appendStored(out, 1, nil)
-		// RFC 1952, 2.3.1.
-		out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(plain))
-		return binary.LittleEndian.AppendUint32(out, uint32(len(plain))) //nolint:gosec // modulo 2^32, as the RFC has it
-	})}
+		return out
+	}}
 }
 
 // appendStored appends a block that is not compressed (RFC 1951, 3.2.4).
-func appendStored(out []byte, final byte, stored []byte) []byte {
-	size := uint16(len(stored)) //nolint:gosec // the caller's promise
+func appendStored(out []byte, final byte, block []byte) []byte {
+	size := uint16(len(block)) //nolint:gosec // the caller's promise
 	out = binary.LittleEndian.AppendUint16(append(out, final), size)
 	out = binary.LittleEndian.AppendUint16(out, ^size)
-	return append(out, stored...)
+	return append(out, block...)
 }
 
-// accepted returns the body in the coding that an Accept-Encoding field asks for
-// (RFC 9110, 12.5.3). The coding is empty for the plain body.
-func (b encodedBody) accepted(field string) (body []byte, coding string) {
-	if quality(field, "gzip") > 0 {
-		return b.gzip(), "gzip"
+// bodyWriter writes a body piece by piece, plain or by gzip (RFC 1952, 2.3).
+type bodyWriter struct {
+	out      io.Writer
+	gzip     bool
+	checksum uint32
+	size     uint32 // modulo 2^32, as the RFC has it
+}
+
+// newBodyWriter returns a writer to out, whose errors nobody will hear of.
+func newBodyWriter(out io.Writer, gzip bool) *bodyWriter {
+	if gzip {
+		_, _ = out.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255})
 	}
-	return b.plain, ""
+	return &bodyWriter{out: out, gzip: gzip}
+}
+
+func (w *bodyWriter) write(p piece) {
+	if !w.gzip {
+		_, _ = w.out.Write(p.plain)
+		return
+	}
+	_, _ = w.out.Write(p.deflated())
+	w.checksum = crc32.Update(w.checksum, crc32.IEEETable, p.plain)
+	w.size += uint32(len(p.plain)) //nolint:gosec // see size
+}
+
+func (w *bodyWriter) close() {
+	if w.gzip {
+		end := appendStored(nil, 1, nil)
+		end = binary.LittleEndian.AppendUint32(end, w.checksum)
+		_, _ = w.out.Write(binary.LittleEndian.AppendUint32(end, w.size))
+	}
+}
+
+// join returns the body of the pieces.
+func join(gzip bool, pieces ...piece) []byte {
+	var out bytes.Buffer
+	w := newBodyWriter(&out, gzip)
+	for _, p := range pieces {
+		w.write(p)
+	}
+	w.close()
+	return out.Bytes()
 }
 
 // quality is the weight that a field such as Accept gives to a value (RFC 9110,

@@ -156,7 +156,9 @@ func TestHeadersThatGoWithAStatus(t *testing.T) {
 
 func TestAPanicBecomesTheErrorPage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { panic("the cat sat on the keyboard") }
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			panic("the cat sat on the keyboard")
+		}
 	})
 	got := get(t, s, "/", "Accept-Encoding", "gzip")
 	if got.status != http.StatusInternalServerError {

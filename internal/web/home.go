@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"homepage/internal/home"
@@ -20,64 +20,29 @@ import (
 // skeletonStyle is what a streamed page carries inside.
 const skeletonStyle = "skeleton.css"
 
-// homeView is what home.html asks for: Sections once, and after that Figures.
+// homeView is what home.html asks for. A page is made of it once, with marks, and
+// cut there to be put together with what each visitor gets.
 type homeView struct {
 	Notice   []upload.Receipt // what the visitor has just stored
 	Streamed bool             // sections come after all else, in any order, each for its slot
-	Sections iter.Seq[template.HTML]
-	Figures  func() string // how long the services took for the sections shown
+	Sections template.HTML
+	Figures  template.HTML // how long the services took for the sections shown
 }
 
-// newHomeView returns a view of sections that may still have to arrive.
-func newHomeView(parts sectionParts, sections iter.Seq[*home.Section]) homeView {
-	var shown []*home.Section
-	return homeView{
-		Sections: func(yield func(template.HTML) bool) {
-			for section := range sections {
-				shown = append(shown, section)
-				if !yield(parts.render(section)) {
-					return
-				}
-			}
-		},
-		Figures: func() string { return parts.figures(shown) },
-	}
-}
+// Nothing that a page says looks like a mark, since its < is escaped.
+const sectionsMark, figuresMark template.HTML = "<sections>", "<figures>"
 
-// homeFrame is the whole page in the pieces round its sections and figures.
+// homeFrame is a homepage in the pieces round its sections and figures.
 type homeFrame struct{ before, between, after string }
 
-const sectionsMark, figuresMark = "@sections@", "@figures@"
-
-// exampleHome has marks in place of sections and figures. The full one is
-// streamed and has a notice.
-func exampleHome(full bool) homeView {
-	view := homeView{
-		Streamed: full,
-		Sections: slices.Values([]template.HTML{sectionsMark}),
-		Figures:  func() string { return figuresMark },
-	}
-	if full {
-		view.Notice = []upload.Receipt{{Name: "a-1.txt", Original: "a.txt", Bytes: 1}}
-	}
-	return view
-}
-
-func newHomeFrame(p page[homeView]) (homeFrame, error) {
-	body, err := p.render(frame[homeView]{homePath, exampleHome(false)})
-	before, rest, ok1 := strings.Cut(string(body), sectionsMark)
-	between, after, ok2 := strings.Cut(rest, figuresMark)
+func newHomeFrame(p page[homeView], notice []upload.Receipt, streamed bool) (homeFrame, error) {
+	body, err := p.render(frame[homeView]{homePath, homeView{notice, streamed, sectionsMark, figuresMark}})
+	before, rest, ok1 := strings.Cut(string(body), string(sectionsMark))
+	between, after, ok2 := strings.Cut(rest, string(figuresMark))
 	if err == nil && (!ok1 || !ok2) {
 		err = errors.New("home.html: no sections, or no figures after them")
 	}
 	return homeFrame{before, between, after}, err
-}
-
-// wholePage is a homepage without a notice. Visitors who get the same sections
-// get the same page.
-type wholePage struct {
-	body encodedBody
-	etag string
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -100,16 +65,18 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store") // it is shown once
 	}
 	if late != nil {
-		s.streamHome(w, r, notice, sections, late)
-		return nil
+		return s.streamHome(w, r, notice, sections, late)
 	}
 	w.Header().Set("Server-Timing", timing(start, sections))
-	if notice != nil {
-		view := newHomeView(s.sections, slices.Values(sections))
-		view.Notice = notice
-		return s.homePage.write(w, r, http.StatusOK, view)
+	if notice == nil {
+		sendWhole(w, r, s.wholePage.get(sections))
+		return nil
 	}
-	sendWhole(w, r, s.wholePage.get(sections))
+	frame, err := newHomeFrame(s.homePage, notice, false)
+	if err != nil {
+		return err
+	}
+	sendWhole(w, r, s.endPage(s.beginPage(frame, sections), sections))
 	return nil
 }
 
@@ -128,28 +95,34 @@ func timing(start time.Time, sections []*home.Section) string {
 	return string(field)
 }
 
-// pageBeginning is all of a homepage up to its figures, with the page's tag: it is
-// of what a visitor sees, whatever the services took to deliver it and however
-// it is compressed. Hence it is a weak one (RFC 9110, 8.8.1).
+// pageBeginning is a whole page up to its figures. Its tag is of what a visitor
+// sees, whatever the services took to deliver it and however it is compressed.
+// Hence it is a weak one (RFC 9110, 8.8.1).
 type pageBeginning struct {
-	beginning
-	etag string
+	piece
+	after string // what follows the figures
+	etag  string
 }
 
-func (s *server) newPageBeginning(sections []*home.Section) pageBeginning {
-	shown := make([]string, len(sections))
-	for i, section := range sections {
-		shown[i] = string(s.sections.render(section))
+func (s *server) beginPage(frame homeFrame, sections []*home.Section) pageBeginning {
+	text := frame.before + s.sections.renderAll(sections) + frame.between
+	digest := sha256.Sum256([]byte(text + frame.after))
+	return pageBeginning{s.encoder.encode([]byte(text)), frame.after, fmt.Sprintf(`W/"%x"`, digest[:12])}
+}
+
+// wholePage is a homepage in either coding, and its tag.
+type wholePage struct {
+	plain, gzip func() []byte
+	etag        string
+}
+
+func (s *server) endPage(beginning pageBeginning, sections []*home.Section) wholePage {
+	end := stored([]byte(s.sections.figures(sections) + beginning.after))
+	return wholePage{
+		plain: sync.OnceValue(func() []byte { return join(false, beginning.piece, end) }),
+		gzip:  sync.OnceValue(func() []byte { return join(true, beginning.piece, end) }),
+		etag:  beginning.etag,
 	}
-	text := s.homeFrame.before + strings.Join(shown, "\n") + s.homeFrame.between
-	digest := sha256.Sum256([]byte(text + s.homeFrame.after))
-	return pageBeginning{s.encoder.encode([]byte(text)), fmt.Sprintf(`W/"%x"`, digest[:12])}
-}
-
-func (s *server) newWholePage(sections []*home.Section) wholePage {
-	beginning := s.pageBeginning.get(sections)
-	end := template.HTMLEscapeString(s.sections.figures(sections)) + s.homeFrame.after
-	return wholePage{beginning.endingWith([]byte(end)), beginning.etag}
 }
 
 // sendWhole answers with a page that others may have been sent before.
@@ -159,11 +132,21 @@ func sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	body, coding := page.body.accepted(r.Header.Get("Accept-Encoding"))
-	if coding != "" {
-		w.Header().Set("Content-Encoding", coding) // which gzhttp then leaves alone
+	body := page.plain
+	if takesGzip(w, r) {
+		body = page.gzip
 	}
-	writeBody(w, http.StatusOK, htmlType, body)
+	writeBody(w, http.StatusOK, htmlType, body())
+}
+
+// takesGzip tells whether the answer is to be compressed, and says in its header
+// that it is, so that gzhttp leaves it alone.
+func takesGzip(w http.ResponseWriter, r *http.Request) bool {
+	if quality(r.Header.Get("Accept-Encoding"), "gzip") == 0 { // RFC 9110, 12.5.3
+		return false
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	return true
 }
 
 // matches tells whether If-None-Match names the weak tag (RFC 9110, 13.1.2).
@@ -177,41 +160,47 @@ func matches(field, tag string) bool {
 	return false
 }
 
+// beginStream returns all of a streamed page but the sections that are late, its
+// figures and its end.
+func (s *server) beginStream(frame homeFrame, early []*home.Section) piece {
+	return s.encoder.encode([]byte(frame.before + s.sections.renderAll(early)))
+}
+
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
-// page but the visitor leaving, so there is no error to return.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, late iter.Seq[*home.Section]) {
-	conn := http.NewResponseController(w)
-	pieces := bufio.NewWriter(w)
-	send := func() {
-		// The time since the last piece was the services', not the visitor's.
-		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime))
-		_ = pieces.Flush()
-		_ = conn.Flush()
+// page but the visitor leaving.
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, late iter.Seq2[*home.Section, bool]) error {
+	frame, beginning := s.streamed, s.streamBeginning.get(early)
+	if notice != nil {
+		var err error
+		if frame, err = newHomeFrame(s.homePage, notice, true); err != nil {
+			return err
+		}
+		beginning = s.beginStream(frame, early)
 	}
-	view := newHomeView(s.sections, func(yield func(*home.Section) bool) {
-		for _, section := range early {
-			if !yield(section) {
-				return
-			}
-		}
-		send() // what is written so far, since the next will be waited for
-		for section := range late {
-			if !yield(section) {
-				return
-			}
-			send()
-		}
-	})
-	view.Notice, view.Streamed = notice, true
 	h := w.Header()
 	h.Set("Content-Type", htmlType)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
+	gzip := takesGzip(w, r)
 	w.WriteHeader(http.StatusOK)
-	if err := s.homePage.tmpl.Execute(pieces, frame[homeView]{homePath, view}); err != nil && r.Context().Err() == nil {
-		s.logFor(w).DebugContext(r.Context(), "page not sent whole", "err", err)
+	conn, body := http.NewResponseController(w), newBodyWriter(w, gzip)
+	send := func(p piece, flush bool) {
+		// The time since the last piece was the services', not the visitor's.
+		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime))
+		body.write(p)
+		if flush {
+			_ = conn.Flush()
+		}
 	}
-	send()
+	send(beginning, true)
+	shown := slices.Clone(early)
+	for section, more := range late {
+		send(s.sections.render(section), more)
+		shown = append(shown, section)
+	}
+	send(stored([]byte(frame.between+s.sections.figures(shown)+frame.after)), false)
+	body.close()
+	return nil
 }
 
 // pieceTime is how long a visitor's connection may take for a piece of a page.

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/html"
 
 	"homepage/internal/home"
+	"homepage/internal/upload"
 	"homepage/internal/web"
 )
 
@@ -35,10 +36,10 @@ func standIn(section *home.Section) *home.Section {
 func late(early ...*home.Section) (chan<- *home.Section, func(*web.Deps)) {
 	arriving := make(chan *home.Section)
 	return arriving, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
-			return early, func(yield func(*home.Section) bool) {
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			return early, func(yield func(*home.Section, bool) bool) {
 				for section := range arriving {
-					if !yield(section) {
+					if !yield(section, true) {
 						return
 					}
 				}
@@ -161,11 +162,67 @@ func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
 	checkGolden(t, "home-streamed", got)
 }
 
+// What goes out with the shell is the newest there is.
+func TestTheShellChangesWithItsSections(t *testing.T) {
+	other := newPromo(home.Promo{Title: "Another offer"})
+	var early []*home.Section
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			return early, func(yield func(*home.Section, bool) bool) { yield(recco, false) }
+		}
+	})
+	for _, early = range [][]*home.Section{{promo}, {promo}, {other}, {}} {
+		page := get(t, s, "/").body
+		for title, shown := range map[string]*home.Section{"An offer": promo, "Another offer": other} {
+			if want := slices.Contains(early, shown); strings.Contains(page, title+"</h2>") != want {
+				t.Errorf("%q is shown: %v, want %v", title, !want, want)
+			}
+		}
+	}
+}
+
+// What a visitor has just stored is said at once, whatever it is called.
+func TestANoticeGoesOutWithTheShell(t *testing.T) {
+	const name = "<sections><figures>"
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			return nil, func(yield func(*home.Section, bool) bool) { _ = yield(recco, false) && yield(promo, false) }
+		}
+		d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+			return []upload.Receipt{{Name: name, Original: name}}, nil
+		}
+	})
+	ann := visitor(t)
+	body, contentType := form(t, file{"a.txt", "content"})
+	do(t, ann, http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
+	for _, noticed := range []bool{true, false} {
+		page := do(t, ann, http.MethodGet, s.url+"/", nil)
+		at := -1
+		want := []string{endOfShell, "<strong>" + html.EscapeString(name) + "</strong>", reccoHTML, promoHTML, "The services took", "</html>"}
+		if !noticed {
+			want = slices.Delete(want, 1, 2)
+		}
+		for _, text := range want {
+			next := strings.Index(page.body, text)
+			if next <= at || strings.Count(page.body, text) != 1 {
+				t.Errorf("%q is not there once, and after what comes before it:\n%s", text, page.body)
+			}
+			at = next
+		}
+		if strings.Contains(page.body, "safely stored") != noticed {
+			t.Errorf("a notice: %v, want %v", !noticed, noticed)
+		}
+		if got, want := page.header.Get("Cache-Control"), map[bool]string{true: "no-store", false: "private, no-cache"}[noticed]; got != want {
+			t.Errorf("Cache-Control %q, want %q", got, want)
+		}
+	}
+}
+
 // Sections that are all there in time make a whole page. It says how long the
 // visitor has waited for each.
 func TestAWholePage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
 			kept, loaded := *standIn(promo), *recco
 			kept.Arrived, loaded.Arrived = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 			return []*home.Section{&kept, &loaded}, nil
@@ -189,7 +246,7 @@ func TestAWholePage(t *testing.T) {
 func TestCodingsOfAWholePage(t *testing.T) {
 	var took time.Duration
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
 			again := *promo
 			again.Took = took
 			return sections(&again, recco)(ctx)
@@ -248,7 +305,7 @@ func gunzip(t *testing.T, body string) string {
 func TestNotModified(t *testing.T) {
 	now := sections(promo, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return now(ctx) }
+		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return now(ctx) }
 	})
 	first := get(t, s, "/")
 	tag := first.header.Get("ETag")
@@ -338,7 +395,7 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 	all, _ := deps(t, io.Discard)
 	slow(&all)
 	waiting := all.Gather
-	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
 		context.AfterFunc(ctx, func() { left <- ctx.Err() })
 		return waiting(ctx)
 	}
@@ -369,8 +426,8 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 func TestAVisitorLeavesAmidThePage(t *testing.T) {
 	gone := make(chan struct{})
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
-			return nil, func(func(*home.Section) bool) {
+		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			return nil, func(func(*home.Section, bool) bool) {
 				<-ctx.Done()
 				close(gone)
 			}
@@ -392,7 +449,9 @@ func TestAVisitorLeavesAmidThePage(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { panic("HEAD called the services") }
+		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+			panic("HEAD called the services")
+		}
 	})
 	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
 		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
@@ -449,7 +508,7 @@ func FuzzServicesCantInject(f *testing.F) {
 	}
 	var now gather
 	all, _ := deps(f, io.Discard)
-	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return now(ctx) }
+	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return now(ctx) }
 	handler, err := web.New(all)
 	if err != nil {
 		f.Fatal(err)
@@ -492,7 +551,7 @@ func BenchmarkHome(b *testing.B) {
 		gather gather
 	}{
 		{"Kept", sections(promo, recco)},
-		{"New", func(ctx context.Context) ([]*home.Section, iter.Seq[*home.Section]) {
+		{"New", func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
 			promo, recco := *promo, *recco
 			return sections(&promo, &recco)(ctx)
 		}},

@@ -18,7 +18,6 @@ import (
 
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/klauspost/compress/gzhttp"
-	"github.com/klauspost/compress/gzip"
 )
 
 // wrap puts the middleware round the router. The first of the list is the
@@ -27,8 +26,7 @@ import (
 func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(
 		gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"}),
-		// Other levels, and zstd, hold a MiB for each page that waits for a service.
-		gzhttp.CompressionLevel(gzip.StatelessCompression), gzhttp.EnableZstd(false))
+		gzhttp.EnableZstd(false)) // one coding is enough, and the homepage has it too
 	if err != nil {
 		return nil, err
 	}

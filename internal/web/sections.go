@@ -1,7 +1,7 @@
 package web
 
 import (
-	"html/template"
+	"html"
 	"io/fs"
 	"log/slog"
 	"reflect"
@@ -26,18 +26,18 @@ type sectionParts map[string]*sectionPart
 // sectionPart is the part of the homepage for the sections of one name.
 type sectionPart struct {
 	title string // in a sentence
-	html  *memo[*home.Section, template.HTML]
+	html  *memo[*home.Section, piece]
 }
 
 // newSectionPart parses the file and tries it with the example, new and old,
 // and without.
-func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Assets, log *slog.Logger, example T) (*sectionPart, error) {
+func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Assets, encoder *encoder, log *slog.Logger, example T) (*sectionPart, error) {
 	var none T
 	f, err := newFragment(files, assets, []string{file, "as-of.html"},
 		sectionView[T]{State: home.Fresh, Content: &example},
 		sectionView[T]{State: home.Stale, Content: &none, AsOf: time.Unix(0, 0)},
 		sectionView[T]{State: home.Failed})
-	return &sectionPart{title, newMemo(looksSame, func(section *home.Section) template.HTML {
+	return &sectionPart{title, newMemo(looksSame, func(section *home.Section) piece {
 		view := sectionView[T]{State: section.State, AsOf: asOf(section)}
 		if content, ok := section.Content.(T); ok {
 			view.Content = &content
@@ -46,7 +46,7 @@ func newSectionPart[T home.Content](files fs.FS, file, title string, assets *Ass
 		if err != nil { // a mistake of ours; the rest of the page is worth more
 			log.Error("section not rendered", "section", section.Name, "err", err)
 		}
-		return template.HTML(body) //nolint:gosec // html/template made it
+		return encoder.encode(body)
 	})}, err
 }
 
@@ -66,13 +66,13 @@ func asOf(section *home.Section) time.Time {
 	return section.At.UTC()
 }
 
-func newSectionParts(files fs.FS, assets *Assets, log *slog.Logger) (sectionParts, error) {
-	promo, err := newSectionPart(files, "promo.html", "the offer", assets, log,
+func newSectionParts(files fs.FS, assets *Assets, encoder *encoder, log *slog.Logger) (sectionParts, error) {
+	promo, err := newSectionPart(files, "promo.html", "the offer", assets, encoder, log,
 		home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"})
 	if err != nil {
 		return nil, err
 	}
-	recommendations, err := newSectionPart(files, "recommendations.html", "the recommendations", assets, log,
+	recommendations, err := newSectionPart(files, "recommendations.html", "the recommendations", assets, encoder, log,
 		home.Recommendations{{Title: "T", URL: "/u", Reason: "R", Image: "/i"}, {}})
 	if err != nil {
 		return nil, err
@@ -82,12 +82,21 @@ func newSectionParts(files fs.FS, assets *Assets, log *slog.Logger) (sectionPart
 
 // render returns the section as HTML whose tags are balanced, since it is
 // executed apart and html/template escapes what it is given.
-func (p sectionParts) render(section *home.Section) template.HTML {
+func (p sectionParts) render(section *home.Section) piece {
 	return p[section.Name].html.get(section)
 }
 
-// figures says how long the services of the sections took, and what they would
-// have taken one after the other.
+// renderAll returns the sections as HTML, one after the other.
+func (p sectionParts) renderAll(sections []*home.Section) string {
+	var all strings.Builder
+	for _, section := range sections {
+		all.Write(p.render(section).plain)
+	}
+	return all.String()
+}
+
+// figures says, in HTML, how long the services of the sections took, and what they
+// would have taken one after the other.
 func (p sectionParts) figures(sections []*home.Section) string {
 	if len(sections) == 0 {
 		return ""
@@ -98,7 +107,7 @@ func (p sectionParts) figures(sections []*home.Section) string {
 		each = append(each, formatTook(section.Took)+" for "+p[section.Name].title)
 		sum += section.Took
 	}
-	return "The services took " + strings.Join(each, " and ") + "; one after the other that makes " + formatTook(sum) + "."
+	return html.EscapeString("The services took " + strings.Join(each, " and ") + "; one after the other that makes " + formatTook(sum) + ".")
 }
 
 func byPlace(a, b *home.Section) int { return a.Place - b.Place }

@@ -96,11 +96,11 @@ func newRecco(content home.Recommendations) *home.Section {
 }
 
 // gather is how the site asks for its sections.
-type gather = func(context.Context) (early []*home.Section, late iter.Seq[*home.Section])
+type gather = func(context.Context) (early []*home.Section, late iter.Seq2[*home.Section, bool])
 
 // sections are all there in time.
 func sections(all ...*home.Section) gather {
-	return func(context.Context) ([]*home.Section, iter.Seq[*home.Section]) { return all, nil }
+	return func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return all, nil }
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
@@ -448,6 +448,8 @@ func TestNewRefusesABrokenTemplate(t *testing.T) {
 		{"a field that is not there in a section", "promo.html", `{{with .Content}}{{.Nope}}{{end}}`},
 		{"a field that is not there in a failed section", "recommendations.html", `{{with .Content}}{{else}}{{.Nope}}{{end}}`},
 		{"an asset that is not there", "home.html", `{{define "main"}}{{asset "nope.css"}}{{end}}`},
+		{"no place for the sections", "home.html", `{{define "foot"}}{{.Data.Figures}}{{end}}`},
+		{"no place for the figures", "home.html", `{{define "main"}}{{.Data.Sections}}{{end}}`},
 		{"half a tag", "home.html", `{{define "main"}}<a href="{{end}}`},
 		{"no template", "home.html", `{{define "main"`},
 		{"no file", "skeleton.css", ""},
