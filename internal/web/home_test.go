@@ -422,6 +422,29 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 	}
 }
 
+// Links of services are shown if a browser can follow them from a page.
+func TestLinks(t *testing.T) {
+	for link, want := range map[string]string{
+		"https://example.com:8080/a?b=c#d": "https://example.com:8080/a?b=c#d",
+		"HTTP://ann:secret@example.com":    "http://ann:secret@example.com",
+		"//bücher.example/":                "//b%C3%BCcher.example/",
+		"http://[fe80::1%25eth0]:80/":      "http://[fe80::1%25eth0]:80/",
+		"/path":                            "/path",
+		"path (1)":                         "path%20%281%29",
+		"?q":                               "?q",
+		"mailto:ann@example.com":           "",
+		"//example>/":                      "",
+		"http://a b/":                      "",
+		"http://a(b)/":                     "",
+	} {
+		page := get(t, newSite(t, func(d *web.Deps) { d.Gather = sections(newPromo(home.Promo{URL: link}), recco) }), "/").body
+		got := regexp.MustCompile(`<a class="button" href="([^"]*)"`).FindStringSubmatch(page)
+		if (want == "") != (got == nil) || got != nil && html.UnescapeString(got[1]) != want {
+			t.Errorf("%q leads to %q, want %q", link, got, want)
+		}
+	}
+}
+
 // A visitor who leaves is not waited for.
 func TestAVisitorLeavesAmidThePage(t *testing.T) {
 	gone := make(chan struct{})
@@ -501,7 +524,7 @@ func FuzzServicesCantInject(f *testing.F) {
 	for _, seed := range []string{
 		script, "</section><div>", "</template></main>", "<!--", `" onmouseover="alert(1)`, "{{.}}", "\x00", "\xff", "<b slot=promo>",
 		"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "\x01javascript:x", "java\nscript:x", "file:///etc/passwd",
-		"https://example.com/?a=b&c=d#e", "//example.com", "/path", "?", "#", "http:", "",
+		"https://example.com/?a=b&c=d#e", "//example.com", "//example>", "//ex(am)ple\xf7", "//[::1]:80/", "/path", "?", "#", "http:", "",
 	} {
 		f.Add(seed, seed, seed)
 		f.Add("A title", "Words", seed)

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // fragment is a template bound to the type of its data, so that a template which
@@ -103,10 +105,16 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 // relative, or whose scheme is http or https. The services' URLs go through it.
 func safeLink(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" || strings.ContainsFunc(u.Host, notOfHosts) {
 		return ""
 	}
 	return u.String()
+}
+
+// notOfHosts tells whether no name or address of a host has the character.
+// url.Parse takes nearly all of them (RFC 3986, 3.2.2).
+func notOfHosts(r rune) bool {
+	return r < utf8.RuneSelf && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~:[]%", r)
 }
 
 // firstLetter stands in for a picture that is missing.
