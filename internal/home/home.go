@@ -103,10 +103,11 @@ func New(life context.Context, log *slog.Logger, limit int, grace time.Duration,
 func (h *Home) Gather(ctx context.Context) (early []*Section, late iter.Seq2[*Section, bool]) {
 	r := h.join(time.Now())
 	n := r.wait(ctx, h.grace)
+	early = r.early(n)
 	if n == len(r.arrivals) {
-		return r.sections, nil
+		return early, nil
 	}
-	return r.early(n), func(yield func(*Section, bool) bool) {
+	return early, func(yield func(*Section, bool) bool) {
 		for i := n; i < len(r.arrivals); i++ {
 			select {
 			case <-r.arrivals[i].done:

@@ -13,11 +13,9 @@ import (
 // round is one fan-out over the sources. Visitors who come before the first of
 // its loads is over share it: to each of them what it loads is new.
 type round struct {
-	closed   bool           // to further visitors
 	visitors sync.WaitGroup // those who wait
 	atHand   []*Section     // by place; nil for what is loaded
 	arrivals []arrival      // of what is loaded, in the order in which it comes
-	sections []*Section     // by place; whole when the last has arrived
 }
 
 // arrival is a section once done is closed, which wakes all who wait for it.
@@ -34,7 +32,7 @@ func (h *Home) join(now time.Time) *round {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.newest == nil || h.newest.closed || !slices.Equal(h.newest.atHand, atHand) {
+	if h.newest == nil || h.newest.arrived() > 0 || !slices.Equal(h.newest.atHand, atHand) {
 		h.newest = h.begin(atHand, h.newest)
 	}
 	h.newest.visitors.Add(1)
@@ -43,7 +41,7 @@ func (h *Home) join(now time.Time) *round {
 
 // begin starts to load what is not at hand. before is the last round, if any.
 func (h *Home) begin(atHand []*Section, before *round) *round {
-	r := &round{atHand: atHand, sections: slices.Clone(atHand)}
+	r := &round{atHand: atHand}
 	var missing []*source
 	for place, section := range atHand {
 		if section == nil {
@@ -65,17 +63,14 @@ func (h *Home) begin(atHand []*Section, before *round) *round {
 		// the first error. An error stays in its section instead.
 		var group errgroup.Group
 		group.SetLimit(h.limit)
-		arrived := 0
 		for _, s := range missing {
 			group.Go(func() error {
 				section := s.load()
-				h.mu.Lock()
+				h.mu.Lock() // who joins after this needs a newer section
 				defer h.mu.Unlock()
-				r.closed = true // who comes from now on needs a newer section
-				r.sections[section.Place] = section
-				r.arrivals[arrived].section = section
-				close(r.arrivals[arrived].done)
-				arrived++
+				next := &r.arrivals[r.arrived()]
+				next.section = section
+				close(next.done)
 				return nil
 			})
 		}
