@@ -133,20 +133,16 @@ func sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) {
 		return
 	}
 	body := page.plain
-	if takesGzip(w, r) {
+	if acceptsGzip(r) {
 		body = page.gzip
+		w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
 	}
 	writeBody(w, http.StatusOK, htmlType, body())
 }
 
-// takesGzip tells whether the answer is to be compressed, and says in its header
-// that it is, so that gzhttp leaves it alone.
-func takesGzip(w http.ResponseWriter, r *http.Request) bool {
-	if quality(r.Header.Get("Accept-Encoding"), "gzip") == 0 { // RFC 9110, 12.5.3
-		return false
-	}
-	w.Header().Set("Content-Encoding", "gzip")
-	return true
+// acceptsGzip tells whether the client takes gzip (RFC 9110, 12.5.3).
+func acceptsGzip(r *http.Request) bool {
+	return quality(r.Header.Get("Accept-Encoding"), "gzip") > 0
 }
 
 // matches tells whether If-None-Match names the weak tag (RFC 9110, 13.1.2).
@@ -181,7 +177,10 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upl
 	h := w.Header()
 	h.Set("Content-Type", htmlType)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
-	gzip := takesGzip(w, r)
+	gzip := acceptsGzip(r)
+	if gzip {
+		h.Set("Content-Encoding", "gzip")
+	}
 	w.WriteHeader(http.StatusOK)
 	conn, body := http.NewResponseController(w), newBodyWriter(w, gzip)
 	send := func(p piece, flush bool) {

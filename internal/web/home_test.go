@@ -267,6 +267,8 @@ func TestCodingsOfAWholePage(t *testing.T) {
 			"zstd, GZIP ; Q=0.3":      "gzip",
 			"gzip;level=9;q=0.1":      "gzip",
 			"br, gzip;q=0.000, *":     "",
+			"gzip;q=-1":               "",
+			"gzip;q=NaN":              "",
 		} {
 			got := get(t, s, "/", "Accept-Encoding", field)
 			page := got.body
