@@ -180,10 +180,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("the page is cut short: %v\n%s", err, &read)
 		}
 		peak = peakMemory(t, cmd)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = cmd.Wait()
+		kill(t, cmd)
 		return read.String(), otherAfter, after, peak
 	}
 

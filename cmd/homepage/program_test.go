@@ -431,6 +431,15 @@ func spawn(t *testing.T, folder string, variables ...string) (*exec.Cmd, *progra
 	return spawnBinary(t, os.Args[0], folder, append(variables, "TEST_BE_HOMEPAGE=1")...)
 }
 
+// kill ends a process as a crash would.
+func kill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // says that it was killed
+}
+
 func spawnBinary(t *testing.T, binary, folder string, variables ...string) (*exec.Cmd, *program) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary)

@@ -136,10 +136,7 @@ func TestWaitingPagesAreSmall(t *testing.T) {
 	if peak > most {
 		t.Errorf("%d waiting pages took %d MiB, want at most %d", visitors, peak>>20, most>>20)
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Error(err)
-	}
-	_ = cmd.Wait()
+	kill(t, cmd)
 }
 
 // A proxy as it is installed, and one that compresses, pass the pieces on.
@@ -396,10 +393,7 @@ func TestTheSiteDiesAmidThePage(t *testing.T) {
 	begin(t, tab, p.url)
 	recco.open()
 	await(t, tab, seen("#recco-title"))
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
+	kill(t, cmd)
 	if evaluate[bool](t, tab, seen(".hero .late")) {
 		t.Error("the page gives up at once")
 	}

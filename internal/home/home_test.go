@@ -304,6 +304,19 @@ func TestGrace(t *testing.T) {
 	}
 }
 
+// only returns the one section that is late.
+func only(t *testing.T, late iter.Seq2[*home.Section, bool]) *home.Section {
+	t.Helper()
+	var all []*home.Section
+	for section := range late {
+		all = append(all, section)
+	}
+	if len(all) != 1 {
+		t.Fatalf("%d sections are late, want one", len(all))
+	}
+	return all[0]
+}
+
 func names(sections []*home.Section) (names []string) {
 	for _, section := range sections {
 		names = append(names, section.Name)
@@ -327,10 +340,8 @@ func TestAVisitorWhoLeavesHurtsNobody(t *testing.T) {
 				t.Errorf("the visitor left after 1s, the page ended after %v with %v", got, sections)
 			}
 		}
-		for section := range stays {
-			if section.State != home.Fresh || section.Took != time.Minute {
-				t.Errorf("who stayed got %+v", section)
-			}
+		if section := only(t, stays); section.State != home.Fresh || section.Took != time.Minute {
+			t.Errorf("who stayed got %+v", section)
 		}
 		slow.checkCalls(t, 1)
 		if log.Len() > 0 {
@@ -348,10 +359,8 @@ func TestLoadsEndWithTheProgram(t *testing.T) {
 		_, late := page.Gather(t.Context())
 		synctest.Wait()
 		end()
-		for section := range late {
-			if !errors.Is(section.Err, context.Canceled) {
-				t.Errorf("%+v, want what failed for the end of life", section)
-			}
+		if section := only(t, late); !errors.Is(section.Err, context.Canceled) {
+			t.Errorf("%+v, want what failed for the end of life", section)
 		}
 		if log.Len() > 0 {
 			t.Errorf("the log speaks of it: %s", log)
