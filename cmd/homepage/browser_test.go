@@ -199,7 +199,7 @@ func TestUploadByTheForm(t *testing.T) {
 				chromedp.Click(chromedp.CSS("#send")),
 				chromedp.WaitVisible(chromedp.CSS(".notice")))
 			notice := text(t, tab, ".notice")
-			for _, want := range []string{"your 2 files are safely stored", "list.txt 136.7 KiB", digest(content), "list.txt existed; saved as list-1.txt 3 bytes"} {
+			for _, want := range []string{"your 2 files are safely stored", "list.txt 136.7 KiB", digest(content), "list.txt already existed, stored as list-1.txt 3 bytes"} {
 				if !strings.Contains(notice, want) {
 					t.Errorf("the notice %q does not say %q", notice, want)
 				}

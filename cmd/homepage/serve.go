@@ -66,16 +66,14 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	sections := home.New(life, log, int(s.HomepageConcurrency), time.Duration(s.HomepageGrace),
-		home.Source{Name: home.PromoName, Load: client.Promo(promo)},
-		home.Source{Name: home.RecommendationsName, Load: client.Recommendations(recco)},
-	)
+	homepage := home.New(life, log, int(s.HomepageConcurrency), time.Duration(s.HomepageGrace),
+		client.Promo(promo), client.Recommendations(recco))
 
 	var running drain
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,
-		Gather:      sections.Gather,
+		Gather:      homepage.Gather,
 		Certificate: template.inService.Load,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{

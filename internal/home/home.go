@@ -1,23 +1,21 @@
-// Package home gathers the sections of the homepage from their sources,
-// concurrently, and hands each over when it arrives, so that no section waits
-// for another. Each fails alone. Visitors who come together share one load;
-// what a source allows to be kept is shown again without one; and a source
-// that keeps failing is left alone for a while.
+// Package home gathers the two sections of the homepage from their sources,
+// concurrently, and hands each over when it arrives, so that neither waits for
+// the other. Each fails alone. Visitors who come together share one load; what
+// a source allows to be kept is shown again without one; and a source that
+// keeps failing is left alone for a while.
 //
 // It knows neither HTTP nor HTML: where content comes from and how long it
-// keeps is a Source's business, how it looks is the page's.
+// keeps is the source's business, what it looks like is the page's.
 package home
 
 import (
 	"context"
-	"iter"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
-)
 
-// Content is what a section shows: a Promo or Recommendations.
-type Content interface{ isContent() }
+	"golang.org/x/sync/errgroup"
+)
 
 // Promo is the offer at the top of the page. Any field may be empty.
 type Promo struct {
@@ -27,6 +25,9 @@ type Promo struct {
 	Action string // what the link to URL says
 	Image  string // URL of a picture
 }
+
+// Equal tells whether both say the same.
+func (p Promo) Equal(other Promo) bool { return p == other }
 
 // Recommendation is one thing a visitor may like. Any field may be empty.
 type Recommendation struct {
@@ -39,84 +40,81 @@ type Recommendation struct {
 // Recommendations are in the order of the service that made them.
 type Recommendations []Recommendation
 
-func (Promo) isContent()           {}
-func (Recommendations) isContent() {}
+// Equal tells whether both say the same, in the same order.
+func (r Recommendations) Equal(other Recommendations) bool { return slices.Equal(r, other) }
 
-// Names of the sections.
-const (
-	PromoName           = "promo"
-	RecommendationsName = "recommendations"
-)
-
-// State tells what a section has come to.
-type State string
-
-// The states of a section.
-const (
-	Fresh  State = "fresh"  // as its source has it now, or allows it to be shown as such
-	Stale  State = "stale"  // older than that: a new load is under way, or has failed
-	Failed State = "failed" // nothing to show
-)
-
-// Section is what one source gave. It is shared by pages and never changes, so
-// that two of the same address look the same.
-type Section struct {
-	Name    string // its source's name
-	Place   int    // its source's place among the sources, from 0
-	State   State
-	Content Content       // nil if and only if State is Failed
-	Err     error         // of the last load; not nil if State is Failed, or Stale for want of better
-	At      time.Time     // when the source made Content
-	Took    time.Duration // the last load, on a page of its own or an earlier one
-	Arrived time.Time     // when that load was over
-}
-
-// Home is a page of sections. It is safe for concurrent use.
+// Home gathers the sections of homepages. It is safe for concurrent use.
 type Home struct {
-	sources []*source
-	limit   int
-	grace   time.Duration
-
-	mu     sync.Mutex
-	newest *round // or nil
+	promo           *source[Promo]
+	recommendations *source[Recommendations]
+	limit           int
+	grace           time.Duration
 }
 
-// New returns a page of the given sources, of which it waits for at most limit
-// at once: 1 loads one after the other, 0 all together. The page waits for
-// sections that are nearly there for as long as grace. Loads outlive the
-// visitors who caused them, but not life. Failures are logged, once a load.
-func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, sources ...Source) *Home {
+// New returns a homepage whose content comes from the two loads, of which a
+// page runs at most limit at once: 1 is one after the other, 0 is both
+// together. A page waits for sections that are nearly there for as long as
+// grace. Loads outlive the visitors who caused them, but not life. Failures are
+// logged once a load.
+func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, promo Load[Promo], recommendations Load[Recommendations]) *Home {
 	if limit <= 0 {
 		limit = -1 // errgroup's word for no limit
 	}
-	h := &Home{limit: limit, grace: grace}
-	for place, s := range sources {
-		h.sources = append(h.sources, newSource(life, log.With("section", s.Name), place, s))
+	return &Home{
+		promo:           newSource(life, log.With("section", "promo"), promo),
+		recommendations: newSource(life, log.With("section", "recommendations"), recommendations),
+		limit:           limit,
+		grace:           grace,
 	}
-	return h
 }
 
-// Gather returns the sections that are there when the grace is over, or as soon
-// as all are, in the order of the sources. late yields each of the others when
-// it arrives, and whether the next has still to be waited for; it is nil if there
-// are none. When ctx ends, so does the waiting.
-func (h *Home) Gather(ctx context.Context) (early []*Section, late iter.Seq2[*Section, bool]) {
-	r := h.join(time.Now())
-	n := r.wait(ctx, h.grace)
-	early = r.early(n)
-	if n == len(r.arrivals) {
-		return early, nil
+// Page is a homepage for one visitor. Its sections arrive independently.
+type Page struct {
+	Promo           *Future[Promo]
+	Recommendations *Future[Recommendations]
+}
+
+// Gather returns a page when both of its sections have arrived, the grace is
+// over or ctx ends, whichever comes first. Sections that are late then are
+// still on their way.
+func (h *Home) Gather(ctx context.Context) Page {
+	now := time.Now()
+	page := Page{Promo: NewFuture[Promo](), Recommendations: NewFuture[Recommendations]()}
+	promo, recommendations := h.promo.atHand(now), h.recommendations.atHand(now)
+	if promo != nil && recommendations != nil {
+		page.Promo.Resolve(promo)
+		page.Recommendations.Resolve(recommendations)
+		return page
 	}
-	return early, func(yield func(*Section, bool) bool) {
-		for i := n; i < len(r.arrivals); i++ {
-			select {
-			case <-r.arrivals[i].done:
-			case <-ctx.Done():
-				return
-			}
-			if !yield(r.arrivals[i].section, i+1 < len(r.arrivals) && r.arrived() == i+1) {
-				return
-			}
-		}
+	loaded := make(chan struct{})
+	go func() {
+		// Not errgroup.WithContext, which would cancel the healthy section on
+		// the first error. Errors stay in their sections instead.
+		var group errgroup.Group
+		group.SetLimit(h.limit)
+		resolve(&group, page.Promo, promo, h.promo.load)
+		resolve(&group, page.Recommendations, recommendations, h.recommendations.load)
+		_ = group.Wait() // always nil
+		close(loaded)
+	}()
+	grace := time.NewTimer(h.grace)
+	defer grace.Stop()
+	select {
+	case <-loaded:
+	case <-grace.C:
+	case <-ctx.Done():
 	}
+	return page
+}
+
+// resolve gives the future what is at hand, or else what load returns.
+func resolve[T any](group *errgroup.Group, future *Future[T], atHand *Section[T], load func() *Section[T]) {
+	if atHand != nil {
+		future.Resolve(atHand)
+		return
+	}
+	group.Go(func() error {
+		future.Resolve(load())
+		return nil
+	})
 }

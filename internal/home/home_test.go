@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,29 +14,28 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"homepage/internal/home"
 )
 
 var (
-	promo = home.Promo{Title: "An offer"}
-	recco = home.Recommendations{{Title: "A book"}}
+	promo           = home.Promo{Title: "An offer"}
+	recommendations = home.Recommendations{{Title: "A book"}}
 
 	errRefused = errors.New("refused")
 )
 
-// service stands for what a source loads from. What it gives can be changed
+// service stands for what a section is loaded from. What it gives can be changed
 // from load to load; it counts them.
-type service struct {
+type service[T any] struct {
 	mu     sync.Mutex
-	answer home.Answer
+	answer home.Answer[T]
 	err    error
 	delay  time.Duration
 	calls  int
 }
 
-func (s *service) load(ctx context.Context) (home.Answer, error) {
+func (s *service[T]) load(ctx context.Context) (home.Answer[T], error) {
 	s.mu.Lock()
 	s.calls++
 	answer, err, delay := s.answer, s.err, s.delay
@@ -47,18 +44,18 @@ func (s *service) load(ctx context.Context) (home.Answer, error) {
 	case <-time.After(delay):
 		return answer, err
 	case <-ctx.Done():
-		return home.Answer{}, ctx.Err()
+		return home.Answer[T]{}, ctx.Err()
 	}
 }
 
 // set changes what the next load gives.
-func (s *service) set(change func(*service)) {
+func (s *service[T]) set(change func(*service[T])) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(s)
 }
 
-func (s *service) checkCalls(t *testing.T, want int) {
+func (s *service[T]) checkCalls(t *testing.T, want int) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,35 +64,43 @@ func (s *service) checkCalls(t *testing.T, want int) {
 	}
 }
 
-// after is a source that takes the given time.
-func after(name string, delay time.Duration, content home.Content, err error) home.Source {
-	return home.Source{Name: name, Load: (&service{answer: home.Answer{Content: content}, err: err, delay: delay}).load}
+// after is a load that takes the given time.
+func after[T any](delay time.Duration, content T, err error) home.Load[T] {
+	return (&service[T]{answer: home.Answer[T]{Content: content}, err: err, delay: delay}).load
 }
 
-// newHome returns a page of the sources, which begins at once, and its log.
-func newHome(t *testing.T, limit int, sources ...home.Source) (*home.Home, *bytes.Buffer) {
+// newHome returns a homepage that begins at once, and its log.
+func newHome(t *testing.T, limit int, promo home.Load[home.Promo], recommendations home.Load[home.Recommendations]) (*home.Home, *bytes.Buffer) {
 	t.Helper()
 	log := new(bytes.Buffer)
-	return home.New(t.Context(), slog.New(slog.NewJSONHandler(log, nil)), limit, 0, sources...), log
+	return home.New(t.Context(), slog.New(slog.NewJSONHandler(log, nil)), limit, 0, promo, recommendations), log
 }
 
-// arriving yields every section, in the order in which they arrive.
-func arriving(ctx context.Context, page *home.Home) iter.Seq[*home.Section] {
-	early, late := page.Gather(ctx)
-	return func(yield func(*home.Section) bool) {
-		for _, section := range early {
-			if !yield(section) {
-				return
-			}
-		}
-		if late != nil {
-			late(func(section *home.Section, _ bool) bool { return yield(section) })
-		}
+// newPromo returns a homepage whose promo alone matters, and its log.
+func newPromo(t *testing.T, promo home.Load[home.Promo]) (*home.Home, *bytes.Buffer) {
+	t.Helper()
+	return newHome(t, 0, promo, after(0, recommendations, nil))
+}
+
+// wait returns the section when it arrives, or nil when ctx ends.
+func wait[T any](ctx context.Context, future *home.Future[T]) *home.Section[T] {
+	select {
+	case <-future.Arrived():
+		return future.Section()
+	case <-ctx.Done():
+		return nil
 	}
 }
 
-func gather(ctx context.Context, page *home.Home) []*home.Section {
-	return slices.Collect(arriving(ctx, page))
+// visitPromo waits for a page's promo.
+func visitPromo(ctx context.Context, h *home.Home) *home.Section[home.Promo] {
+	return wait(ctx, h.Gather(ctx).Promo)
+}
+
+// visit waits for both sections of a page.
+func visit(ctx context.Context, h *home.Home) (*home.Section[home.Promo], *home.Section[home.Recommendations]) {
+	page := h.Gather(ctx)
+	return wait(ctx, page.Promo), wait(ctx, page.Recommendations)
 }
 
 // messages returns what the log says, without what surrounds it.
@@ -112,35 +117,31 @@ func messages(t *testing.T, log *bytes.Buffer) []string {
 	return found
 }
 
-// The article's claim, on a clock that only the sources move: one after the
-// other takes the sum, together the longest.
-func TestGatherTakesAsLongAsItsSlowestSource(t *testing.T) {
+// The article's claim, on a clock that only the services move: one after the
+// other takes the sum, together the longer.
+func TestAPageTakesAsLongAsItsSlowestSection(t *testing.T) {
 	const a, b = 500 * time.Millisecond, 300 * time.Millisecond
-	first := &home.Section{Name: "promo", Place: 0, State: home.Fresh, Content: promo, Took: a}
-	second := &home.Section{Name: "recco", Place: 1, State: home.Fresh, Content: recco, Took: b}
-	anyArrival := cmpopts.IgnoreFields(home.Section{}, "Arrived")
 	for _, test := range []struct {
-		name  string
-		limit int
-		took  time.Duration
-		want  []*home.Section // in the order in which they arrive
+		name                   string
+		limit                  int
+		promo, recommendations time.Duration // when they arrive
 	}{
-		{"one after the other", 1, a + b, []*home.Section{first, second}},
-		{"all at once", 0, max(a, b), []*home.Section{second, first}},
-		{"as many at once as there are sources", 2, max(a, b), []*home.Section{second, first}},
+		{"one after the other", 1, a, a + b},
+		{"both at once", 0, a, b},
+		{"as many at once as there are", 2, a, b},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				page, _ := newHome(t, test.limit, after("promo", a, promo, nil), after("recco", b, recco, nil))
+				h, _ := newHome(t, test.limit, after(a, promo, nil), after(b, recommendations, nil))
 				start := time.Now()
-				sections := gather(t.Context(), page)
-				if got := time.Since(start); got != test.took {
-					t.Errorf("the page took %v, want %v", got, test.took)
+				gotPromo, gotRecommendations := visit(t.Context(), h)
+				if got, want := time.Since(start), max(test.promo, test.recommendations); got != want {
+					t.Errorf("the page took %v, want %v", got, want)
 				}
-				if got := sections[1].Arrived.Sub(start); got != test.took {
-					t.Errorf("the last arrived after %v, want %v", got, test.took)
+				if diff := cmp.Diff(&home.Section[home.Promo]{State: home.Fresh, Content: promo, Arrived: start.Add(test.promo)}, gotPromo); diff != "" {
+					t.Error(diff)
 				}
-				if diff := cmp.Diff(test.want, sections, anyArrival); diff != "" {
+				if diff := cmp.Diff(&home.Section[home.Recommendations]{State: home.Fresh, Content: recommendations, Arrived: start.Add(test.recommendations)}, gotRecommendations); diff != "" {
 					t.Error(diff)
 				}
 			})
@@ -150,25 +151,24 @@ func TestGatherTakesAsLongAsItsSlowestSource(t *testing.T) {
 
 func TestEachSectionFailsAlone(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		broken home.Source
-		want   string
+		name string
+		load home.Load[home.Promo]
+		want string
 	}{
-		{"an error", after("promo", time.Millisecond, nil, errRefused), "refused"},
-		{"an error beside content", after("promo", time.Millisecond, promo, errRefused), "refused"},
-		{"neither content nor error", after("promo", time.Millisecond, nil, nil), "no content"},
-		{"a panic", home.Source{Name: "promo", Load: func(context.Context) (home.Answer, error) { panic("oh") }}, "panic: oh"},
+		{"an error", after(time.Millisecond, home.Promo{}, errRefused), "refused"},
+		{"an error beside content", after(time.Millisecond, promo, errRefused), "refused"},
+		{"a panic", func(context.Context) (home.Answer[home.Promo], error) { panic("oh") }, "panic: oh"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				page, log := newHome(t, 0, test.broken, after("recco", time.Second, recco, nil))
+				h, log := newHome(t, 0, test.load, after(time.Second, recommendations, nil))
 				arrives := time.Now().Add(time.Second)
-				sections := gather(t.Context(), page)
-				if got := sections[0]; got.State != home.Failed || got.Content != nil || got.Err == nil || !strings.HasPrefix(got.Err.Error(), test.want) {
-					t.Errorf("broken section: %+v, want the error %q and no content", got, test.want)
+				broken, healthy := visit(t.Context(), h)
+				if broken.State != home.Failed || broken.Content != (home.Promo{}) || broken.Err == nil || !strings.HasPrefix(broken.Err.Error(), test.want) {
+					t.Errorf("broken section: %+v, want the error %q and no content", broken, test.want)
 				}
-				want := &home.Section{Name: "recco", Place: 1, State: home.Fresh, Content: recco, Took: time.Second, Arrived: arrives}
-				if diff := cmp.Diff(want, sections[1]); diff != "" {
+				want := &home.Section[home.Recommendations]{State: home.Fresh, Content: recommendations, Arrived: arrives}
+				if diff := cmp.Diff(want, healthy); diff != "" {
 					t.Error(diff)
 				}
 				if !strings.Contains(log.String(), test.want) || !strings.Contains(log.String(), `"section":"promo"`) {
@@ -179,18 +179,19 @@ func TestEachSectionFailsAlone(t *testing.T) {
 	}
 }
 
-// Whoever comes while a load runs waits for its rest, and gets the same.
+// Whoever comes while a load is running waits for the rest of it, and gets the
+// same section.
 func TestVisitorsShareALoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &service{answer: home.Answer{Content: promo}, delay: time.Second}
-		page, _ := newHome(t, 0, home.Source{Name: "promo", Load: slow.load})
-		shared := make([]*home.Section, 500)
+		slow := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo}, delay: time.Second}
+		h, _ := newPromo(t, slow.load)
+		shared := make([]*home.Section[home.Promo], 500)
 		var visitors sync.WaitGroup
 		start := time.Now()
 		for i := range shared {
 			visitors.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				shared[i] = gather(t.Context(), page)[0]
+				shared[i] = visitPromo(t.Context(), h)
 			})
 		}
 		visitors.Wait()
@@ -206,7 +207,8 @@ func TestVisitorsShareALoad(t *testing.T) {
 	})
 }
 
-// Who comes when a load is over gets a new one, but shares what still runs.
+// Whoever comes when a load is over gets a new one, but shares the one that is
+// still running.
 func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -214,19 +216,20 @@ func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
 		calls int           // of its service
 	}{
 		{"nothing may be kept", 0, 3},
-		{"kept until the third comes", 20 * time.Millisecond, 2},
+		{"kept until the third visitor comes", 20 * time.Millisecond, 2},
 		{"kept for longer", time.Minute, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				quick := &service{answer: home.Answer{Content: promo, Fresh: time.Now().Add(test.fresh)}, delay: time.Millisecond}
-				slow := &service{answer: home.Answer{Content: recco}, delay: time.Second}
-				page, _ := newHome(t, 0, home.Source{Name: "promo", Load: quick.load}, home.Source{Name: "recco", Load: slow.load})
+				quick := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fresh: time.Now().Add(test.fresh)}, delay: time.Millisecond}
+				slow := &service[home.Recommendations]{answer: home.Answer[home.Recommendations]{Content: recommendations}, delay: time.Second}
+				const grace = 50 * time.Millisecond // nobody who waits holds up the loads of others
+				h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, grace, quick.load, slow.load)
 				var visitors sync.WaitGroup
 				for range 3 { // at 0, 10 and 20 ms
 					visitors.Go(func() {
-						if got := gather(t.Context(), page); len(got) != 2 {
-							t.Errorf("a page of %v", got)
+						if promo, recommendations := visit(t.Context(), h); promo.State != home.Fresh || recommendations.State != home.Fresh {
+							t.Errorf("a page of %v and %v", promo, recommendations)
 						}
 					})
 					time.Sleep(10 * time.Millisecond)
@@ -239,108 +242,67 @@ func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
 	}
 }
 
-// Visitors who still wait for a slow section do not put off the loads of who
-// comes after them.
-func TestWhoWaitsHoldsUpNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const grace = 50 * time.Millisecond
-		quick := &service{answer: home.Answer{Content: promo}, delay: time.Millisecond}
-		slow := &service{answer: home.Answer{Content: recco}, delay: time.Second}
-		page := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, grace, home.Source{Name: "promo", Load: quick.load}, home.Source{Name: "recco", Load: slow.load})
-		var visitors sync.WaitGroup
-		for range 3 { // all within the grace of the first
-			visitors.Go(func() { gather(t.Context(), page) })
-			time.Sleep(grace / 5)
-		}
-		quick.checkCalls(t, 3)
-		visitors.Wait()
-		slow.checkCalls(t, 1)
-	})
-}
-
 // A page waits for sections that are nearly there, and no longer than it must.
 func TestGrace(t *testing.T) {
 	const a, b = 30 * time.Millisecond, 10 * time.Millisecond
 	for _, test := range []struct {
-		name  string
-		grace time.Duration
-		leave time.Duration // when the visitor does
-		waits time.Duration
-		early []string
-		pause time.Duration // before the rest is asked for
-		late  []string
+		name                   string
+		grace, leave           time.Duration // leave is when the visitor does
+		waits                  time.Duration
+		promo, recommendations bool // whether they are there then
 	}{
-		{"none", 0, time.Hour, 0, nil, 0, []string{"recco, more to wait for", "promo"}},
-		{"none, and the rest is there when it is asked for", 0, time.Hour, 0, nil, time.Minute, []string{"recco", "promo"}},
-		{"for the first", 20 * time.Millisecond, time.Hour, 20 * time.Millisecond, []string{"recco"}, 0, []string{"promo"}},
-		{"for both", time.Minute, time.Hour, a, []string{"promo", "recco"}, 0, nil},
-		{"the visitor leaves", time.Minute, 20 * time.Millisecond, 20 * time.Millisecond, []string{"recco"}, 0, nil},
+		{"none", 0, time.Hour, 0, false, false},
+		{"for the first", 20 * time.Millisecond, time.Hour, 20 * time.Millisecond, false, true},
+		{"for both", time.Minute, time.Hour, a, true, true},
+		{"the visitor leaves", time.Minute, 20 * time.Millisecond, 20 * time.Millisecond, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				page := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, test.grace, after("promo", a, promo, nil), after("recco", b, recco, nil))
+				h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, test.grace, after(a, promo, nil), after(b, recommendations, nil))
 				ctx, leave := context.WithTimeout(t.Context(), test.leave)
 				defer leave()
 				start := time.Now()
-				early, late := page.Gather(ctx)
+				page := h.Gather(ctx)
 				if got := time.Since(start); got != test.waits {
 					t.Errorf("waits for %v, want %v", got, test.waits)
 				}
-				if diff := cmp.Diff(test.early, names(early)); diff != "" {
-					t.Errorf("early: %s", diff)
+				if got := page.Promo.Section() != nil; got != test.promo {
+					t.Errorf("the promo is there: %v, want %v", got, test.promo)
 				}
-				time.Sleep(test.pause)
-				var rest []string
-				if late != nil {
-					for section, more := range late {
-						rest = append(rest, section.Name+map[bool]string{true: ", more to wait for"}[more])
+				if got := page.Recommendations.Section() != nil; got != test.recommendations {
+					t.Errorf("the recommendations are there: %v, want %v", got, test.recommendations)
+				}
+				for range 2 { // late ones come all the same, however often they are asked for
+					if wait(t.Context(), page.Promo).Content != promo || !wait(t.Context(), page.Recommendations).Content.Equal(recommendations) {
+						t.Error("the late sections are not those of the services")
 					}
 				}
-				if diff := cmp.Diff(test.late, rest); diff != "" {
-					t.Errorf("late: %s", diff)
+				if got := time.Since(start); got != a {
+					t.Errorf("the last section came after %v, want %v", got, a)
 				}
 			})
 		})
 	}
 }
 
-// only returns the one section that is late.
-func only(t *testing.T, late iter.Seq2[*home.Section, bool]) *home.Section {
-	t.Helper()
-	var all []*home.Section
-	for section := range late {
-		all = append(all, section)
-	}
-	if len(all) != 1 {
-		t.Fatalf("%d sections are late, want one", len(all))
-	}
-	return all[0]
-}
-
-func names(sections []*home.Section) (names []string) {
-	for _, section := range sections {
-		names = append(names, section.Name)
-	}
-	return names
-}
-
 // The load that a visitor caused goes on without them, for others and for the
 // breaker, and is no failure.
 func TestAVisitorWhoLeavesHurtsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &service{answer: home.Answer{Content: promo}, delay: time.Minute}
-		page, log := newHome(t, 0, home.Source{Name: "promo", Load: slow.load})
-		_, stays := page.Gather(t.Context())
+		slow := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo}, delay: time.Minute}
+		h, log := newPromo(t, slow.load)
+		start := time.Now()
+		stays := h.Gather(t.Context())
 		for range 10 {
 			ctx, leave := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
-			sections := gather(ctx, page)
+			section := visitPromo(ctx, h)
 			leave()
-			if got := time.Since(start); got != time.Second || len(sections) > 0 {
-				t.Errorf("the visitor left after 1s, the page ended after %v with %v", got, sections)
+			if got := time.Since(start); got != time.Second || section != nil {
+				t.Errorf("the visitor left after 1s, the page ended after %v with %v", got, section)
 			}
 		}
-		if section := only(t, stays); section.State != home.Fresh || section.Took != time.Minute {
+		if section := wait(t.Context(), stays.Promo); section.State != home.Fresh || section.Arrived.Sub(start) != time.Minute {
 			t.Errorf("who stayed got %+v", section)
 		}
 		slow.checkCalls(t, 1)
@@ -355,12 +317,12 @@ func TestLoadsEndWithTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
 		log := new(bytes.Buffer)
-		page := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, 0, after("promo", time.Hour, promo, nil))
-		_, late := page.Gather(t.Context())
+		h := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, 0, after(time.Hour, promo, nil), after(time.Hour, recommendations, nil))
+		page := h.Gather(t.Context())
 		synctest.Wait()
 		end()
-		if section := only(t, late); !errors.Is(section.Err, context.Canceled) {
-			t.Errorf("%+v, want what failed for the end of life", section)
+		if section := wait(t.Context(), page.Promo); !errors.Is(section.Err, context.Canceled) {
+			t.Errorf("%+v, want one that failed because the program ends", section)
 		}
 		if log.Len() > 0 {
 			t.Errorf("the log speaks of it: %s", log)
@@ -442,31 +404,28 @@ func TestFreshness(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				titles := []string{"1", "2", "3"}
 				calls := 0
-				page, _ := newHome(t, 0, home.Source{Name: "promo", Load: func(context.Context) (home.Answer, error) {
+				h, _ := newPromo(t, func(context.Context) (home.Answer[home.Promo], error) {
 					calls++
 					now := time.Now()
 					time.Sleep(delay)
 					if test.failing && calls > 1 {
-						return home.Answer{}, errRefused
+						return home.Answer[home.Promo]{}, errRefused
 					}
-					return home.Answer{
+					return home.Answer[home.Promo]{
 						Content: home.Promo{Title: titles[calls-1]}, At: now,
 						Fresh: now.Add(test.fresh), Revalidate: now.Add(test.revalidate), Fallback: now.Add(test.fallback),
 					}, nil
-				}})
+				})
 				start := time.Now()
 				for _, want := range test.steps {
 					time.Sleep(time.Until(start.Add(want.at)))
 					begin := time.Now()
-					section := gather(t.Context(), page)[0]
+					section := visitPromo(t.Context(), h)
 					waited := time.Since(begin)
 					synctest.Wait() // for a load in the background to begin
-					got := step{want.at, section.State, "", section.Err != nil, calls, waited == 0}
-					if content, ok := section.Content.(home.Promo); ok {
-						got.title = content.Title
-						if section.At.IsZero() {
-							t.Error("content from no time")
-						}
+					got := step{want.at, section.State, section.Content.Title, section.Err != nil, calls, waited == 0}
+					if section.State != home.Failed && section.At.IsZero() {
+						t.Error("content from no time")
 					}
 					if got != want {
 						t.Errorf("got %+v, want %+v", got, want)
@@ -481,13 +440,13 @@ func TestFreshness(t *testing.T) {
 // shown after the newer.
 func TestANewerAnswerReplacesTheOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		changing := &service{answer: home.Answer{Content: home.Promo{Title: "old"}, Fallback: time.Now().Add(time.Hour)}}
-		page, _ := newHome(t, 0, home.Source{Name: "promo", Load: changing.load})
-		gather(t.Context(), page)
-		changing.set(func(s *service) { s.answer = home.Answer{Content: home.Promo{Title: "new"}} })
-		gather(t.Context(), page)
-		changing.set(func(s *service) { s.err = errRefused })
-		if got := gather(t.Context(), page)[0]; got.State != home.Failed {
+		changing := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: home.Promo{Title: "old"}, Fallback: time.Now().Add(time.Hour)}}
+		h, _ := newPromo(t, changing.load)
+		visitPromo(t.Context(), h)
+		changing.set(func(s *service[home.Promo]) { s.answer = home.Answer[home.Promo]{Content: home.Promo{Title: "new"}} })
+		visitPromo(t.Context(), h)
+		changing.set(func(s *service[home.Promo]) { s.err = errRefused })
+		if got := visitPromo(t.Context(), h); got.State != home.Failed {
 			t.Errorf("%+v, want nothing", got)
 		}
 	})
@@ -497,17 +456,17 @@ func TestANewerAnswerReplacesTheOlder(t *testing.T) {
 func TestOneLoadRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		slow := &service{answer: home.Answer{Content: promo, Revalidate: now.Add(time.Hour)}, delay: time.Second}
-		page, _ := newHome(t, 0, home.Source{Name: "promo", Load: slow.load})
-		gather(t.Context(), page)
+		slow := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Revalidate: now.Add(time.Hour)}, delay: time.Second}
+		h, _ := newPromo(t, slow.load)
+		visitPromo(t.Context(), h)
 		for range 500 {
-			gather(t.Context(), page)
+			visitPromo(t.Context(), h)
 		}
 		synctest.Wait()
 		slow.checkCalls(t, 2)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		gather(t.Context(), page)
+		visitPromo(t.Context(), h)
 		synctest.Wait()
 		slow.checkCalls(t, 3)
 	})
@@ -518,26 +477,22 @@ func TestOneLoadRefreshes(t *testing.T) {
 func TestAServiceThatKeepsFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const hangs, rest = 2 * time.Second, 5 * time.Second
-		dead := &service{err: errRefused, delay: hangs}
-		page, log := newHome(t, 0, home.Source{Name: "promo", Load: dead.load}, after("recco", 0, recco, nil))
-		visit := func(want home.State, waits time.Duration) *home.Section {
+		dead := &service[home.Promo]{err: errRefused, delay: hangs}
+		h, log := newPromo(t, dead.load)
+		visit := func(want home.State, waits time.Duration) *home.Section[home.Promo] {
 			t.Helper()
 			start := time.Now()
-			for section := range arriving(t.Context(), page) {
-				if section.Name == "promo" {
-					if got := time.Since(start); section.State != want || got != waits {
-						t.Errorf("%s after %v, want %s after %v", section.State, got, want, waits)
-					}
-					return section
-				}
+			section := visitPromo(t.Context(), h)
+			if got := time.Since(start); section.State != want || got != waits {
+				t.Errorf("%s after %v, want %s after %v", section.State, got, want, waits)
 			}
-			return nil
+			return section
 		}
 		for range 5 {
 			visit(home.Failed, hangs)
 		}
 		for range 100 {
-			if got := visit(home.Failed, 0); !errors.Is(got.Err, errRefused) || got.Took != hangs {
+			if got := visit(home.Failed, 0); !errors.Is(got.Err, errRefused) {
 				t.Fatalf("%+v, want the last failure", got)
 			}
 		}
@@ -558,11 +513,13 @@ func TestAServiceThatKeepsFailing(t *testing.T) {
 		visit(home.Failed, 0)
 
 		time.Sleep(rest + 1)
-		dead.set(func(s *service) { s.err, s.answer, s.delay = nil, home.Answer{Content: promo}, time.Second })
+		dead.set(func(s *service[home.Promo]) {
+			s.err, s.answer, s.delay = nil, home.Answer[home.Promo]{Content: promo}, time.Second
+		})
 		visit(home.Fresh, time.Second)
 		visit(home.Fresh, time.Second)
 
-		const failed, alone, back = "section failed", "section keeps failing, its service is left alone", "section is back"
+		const failed, alone, back = "section failed", "section keeps failing; leaving its service alone", "section is back"
 		want := []string{failed, failed, failed, failed, alone, failed, alone, failed, back}
 		if diff := cmp.Diff(want, messages(t, log)); diff != "" {
 			t.Errorf("log: %s", diff)
@@ -575,21 +532,21 @@ func TestAServiceThatKeepsFailing(t *testing.T) {
 func TestFallbackWhileAServiceIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const fallback = time.Minute
-		flaky := &service{answer: home.Answer{Content: promo, Fallback: time.Now().Add(fallback)}}
-		page, _ := newHome(t, 0, home.Source{Name: "promo", Load: flaky.load})
+		flaky := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fallback: time.Now().Add(fallback)}}
+		h, _ := newPromo(t, flaky.load)
 		start := time.Now()
-		gather(t.Context(), page)
-		flaky.set(func(s *service) { s.err = errRefused })
+		visitPromo(t.Context(), h)
+		flaky.set(func(s *service[home.Promo]) { s.err = errRefused })
 		time.Sleep(fallback - time.Second)
 		for range 6 {
-			if got := gather(t.Context(), page)[0]; got.State != home.Stale || !errors.Is(got.Err, errRefused) {
+			if got := visitPromo(t.Context(), h); got.State != home.Stale || !errors.Is(got.Err, errRefused) {
 				t.Fatalf("%+v, want the last good answer and why it is shown", got)
 			}
 		}
 		flaky.checkCalls(t, 6)
 		time.Sleep(time.Until(start.Add(fallback)))
 		for range 2 {
-			if got := gather(t.Context(), page)[0]; got.State != home.Failed || !errors.Is(got.Err, errRefused) {
+			if got := visitPromo(t.Context(), h); got.State != home.Failed || !errors.Is(got.Err, errRefused) {
 				t.Errorf("%+v, want the failure", got)
 			}
 		}
@@ -600,22 +557,22 @@ func TestFallbackWhileAServiceIsLeftAlone(t *testing.T) {
 // A refresh that comes just as a load ends is not the last.
 func TestRefreshesGoOn(t *testing.T) {
 	var calls atomic.Int64
-	page, _ := newHome(t, 0, home.Source{Name: "promo", Load: func(context.Context) (home.Answer, error) {
+	h, _ := newPromo(t, func(context.Context) (home.Answer[home.Promo], error) {
 		calls.Add(1)
-		return home.Answer{Content: promo, Revalidate: time.Now().Add(time.Hour)}, nil
-	}})
+		return home.Answer[home.Promo]{Content: promo, Revalidate: time.Now().Add(time.Hour)}, nil
+	})
 	var visitors sync.WaitGroup
 	for range 4 {
 		visitors.Go(func() {
 			for range 20_000 {
-				gather(t.Context(), page)
+				visitPromo(t.Context(), h)
 			}
 		})
 	}
 	visitors.Wait()
 	deadline := time.After(10 * time.Second)
 	for before := calls.Load(); calls.Load() == before; { // until one more load begins
-		gather(t.Context(), page)
+		visitPromo(t.Context(), h)
 		select {
 		case <-deadline:
 			t.Fatal("what is stale is refreshed no more")

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"homepage/internal/home"
 	"homepage/internal/sample"
 	"homepage/internal/service"
 )
@@ -35,15 +34,15 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	promo := answer.Content.(home.Promo)
+	promo := answer.Content
 	if promo.Title == "" || promo.Text == "" || promo.URL == "" || promo.Action == "" || !strings.HasPrefix(promo.Image, "/pictures/") {
 		t.Errorf("promo %+v has gaps", promo)
 	}
-	answer, err = client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context())
+	recommended, err := client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range answer.Content.(home.Recommendations) {
+	for _, r := range recommended.Content {
 		if r.Title == "" || r.URL == "" || r.Reason == "" || !strings.HasPrefix(r.Image, "/pictures/") {
 			t.Errorf("recommendation %+v has gaps", r)
 		}

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"homepage/internal/home"
 )
 
 // directives are what a Cache-Control field says (RFC 9111, 5.2.2), by their
@@ -70,31 +68,34 @@ func seconds(s string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
+// freshness is until when an answer may be shown; see home.Answer.
+type freshness struct{ at, fresh, revalidate, fallback time.Time }
+
 // keep tells how long an answer may be shown, by the rules for a shared cache
 // (RFC 9111, RFC 5861). called is when it was asked for. fallback is how long
 // it may stand in for a failure when it does not say.
 //
 // The terms are those of Cache-Control and Age. Without them nothing is fresh.
 // Expires and Date are not consulted, since they compare two clocks.
-func keep(header http.Header, called time.Time, fallback time.Duration) home.Answer {
+func keep(header http.Header, called time.Time, fallback time.Duration) freshness {
 	d := parseDirectives(header)
-	answer := home.Answer{At: called.Add(-seconds(header.Get("Age")))}
+	answer := freshness{at: called.Add(-seconds(header.Get("Age")))}
 	// Fields that an answer may vary by are the same in all our calls; "*" says
 	// that it varies by more than fields (RFC 9111, 4.1).
 	if d.has("no-store", "no-cache", "private") || header.Get("Vary") == "*" {
 		return answer
 	}
 	lifetime, _ := d.seconds("s-maxage", "max-age")
-	answer.Fresh = answer.At.Add(lifetime)
+	answer.fresh = answer.at.Add(lifetime)
 	if d.has("must-revalidate", "proxy-revalidate") {
 		return answer
 	}
 	revalidate, _ := d.seconds("stale-while-revalidate")
-	answer.Revalidate = answer.Fresh.Add(revalidate)
+	answer.revalidate = answer.fresh.Add(revalidate)
 	last, said := d.seconds("stale-if-error")
 	if !said && !d.has("s-maxage") { // which implies proxy-revalidate (RFC 9111, 5.2.2.10)
 		last = fallback
 	}
-	answer.Fallback = answer.Fresh.Add(last)
+	answer.fallback = answer.fresh.Add(last)
 	return answer
 }

@@ -74,7 +74,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Promo returns the source of the offer that the service at u answers with:
 //
 //	{"title": "…", "text": "…", "url": "…", "action": "…", "image": "…"}
-func (c *Client) Promo(u *url.URL) func(context.Context) (home.Answer, error) {
+func (c *Client) Promo(u *url.URL) home.Load[home.Promo] {
 	type answer struct {
 		Title  string `json:"title"`
 		Text   string `json:"text"`
@@ -82,13 +82,13 @@ func (c *Client) Promo(u *url.URL) func(context.Context) (home.Answer, error) {
 		Action string `json:"action"`
 		Image  string `json:"image"`
 	}
-	return load(c, u, func(got answer) home.Content { return home.Promo(got) })
+	return load(c, u, func(got answer) home.Promo { return home.Promo(got) })
 }
 
 // Recommendations returns the source of what the service at u recommends:
 //
 //	{"items": [{"title": "…", "url": "…", "reason": "…", "image": "…"}]}
-func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Answer, error) {
+func (c *Client) Recommendations(u *url.URL) home.Load[home.Recommendations] {
 	type answer struct {
 		Items []struct {
 			Title  string `json:"title"`
@@ -97,7 +97,7 @@ func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Answer,
 			Image  string `json:"image"`
 		} `json:"items"`
 	}
-	return load(c, u, func(got answer) home.Content {
+	return load(c, u, func(got answer) home.Recommendations {
 		items := make(home.Recommendations, len(got.Items))
 		for i, item := range got.Items {
 			items[i] = home.Recommendation(item)
@@ -108,8 +108,8 @@ func (c *Client) Recommendations(u *url.URL) func(context.Context) (home.Answer,
 
 // load returns the source whose answers are the JSON objects T at u. Its
 // errors name the URL, without the password that it may hold.
-func load[T any](c *Client, u *url.URL, content func(T) home.Content) func(context.Context) (home.Answer, error) {
-	return func(ctx context.Context) (home.Answer, error) {
+func load[T, C any](c *Client, u *url.URL, content func(T) C) home.Load[C] {
+	return func(ctx context.Context) (home.Answer[C], error) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		called := time.Now()
@@ -121,11 +121,10 @@ func load[T any](c *Client, u *url.URL, content func(T) home.Content) func(conte
 			if text := err.Error(); len(text) > errorMost { // it may quote the answer
 				err = errors.New(strings.ToValidUTF8(text[:errorMost], "") + "…")
 			}
-			return home.Answer{}, fmt.Errorf("GET %s: %w", u.Redacted(), err)
+			return home.Answer[C]{}, fmt.Errorf("GET %s: %w", u.Redacted(), err)
 		}
-		answer := keep(header, called, c.fallback)
-		answer.Content = content(value)
-		return answer, nil
+		f := keep(header, called, c.fallback)
+		return home.Answer[C]{Content: content(value), At: f.at, Fresh: f.fresh, Revalidate: f.revalidate, Fallback: f.fallback}, nil
 	}
 }
 

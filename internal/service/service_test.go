@@ -52,24 +52,24 @@ func TestPromo(t *testing.T) {
 		name   string
 		status int
 		body   string
-		want   home.Content
+		want   home.Promo
 		err    string // what the error says; empty for none
 	}{
 		{"every key", 200, `{"title":"T","text":"X","url":"/u","action":"A","image":"/i"}`, home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}, ""},
 		{"missing keys are empty", 200, `{"title":"T"}`, home.Promo{Title: "T"}, ""},
 		{"unknown keys are ignored", 200, `{"title":"T","price":3}`, home.Promo{Title: "T"}, ""},
 		{"no keys", 200, `{}`, home.Promo{}, ""},
-		{"another status", 204, ``, nil, "status 204 No Content"},
-		{"an error with a body", 500, `{"title":"T"}`, nil, "status 500 Internal Server Error"},
-		{"not JSON", 200, `<html>`, nil, "invalid character"},
-		{"cut short", 200, `{"title":"T`, nil, "unexpected end"},
-		{"more than one value", 200, `{"title":"T"}{}`, nil, "after top-level value"},
-		{"a wrong type", 200, `{"title":["T"]}`, nil, "cannot unmarshal array"},
-		{"a list", 200, `[]`, nil, "cannot unmarshal array"},
-		{"null", 200, `null`, nil, "answer is null"},
-		{"nothing", 200, ``, nil, "unexpected end"},
+		{"another status", 204, ``, home.Promo{}, "status 204 No Content"},
+		{"an error with a body", 500, `{"title":"T"}`, home.Promo{}, "status 500 Internal Server Error"},
+		{"not JSON", 200, `<html>`, home.Promo{}, "invalid character"},
+		{"cut short", 200, `{"title":"T`, home.Promo{}, "unexpected end"},
+		{"more than one value", 200, `{"title":"T"}{}`, home.Promo{}, "after top-level value"},
+		{"a wrong type", 200, `{"title":["T"]}`, home.Promo{}, "cannot unmarshal array"},
+		{"a list", 200, `[]`, home.Promo{}, "cannot unmarshal array"},
+		{"null", 200, `null`, home.Promo{}, "answer is null"},
+		{"nothing", 200, ``, home.Promo{}, "unexpected end"},
 		{"the largest answer", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-13), home.Promo{Title: "T"}, ""},
-		{"a byte more", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-12), nil, "larger than 1048576 bytes"},
+		{"a byte more", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-12), home.Promo{}, "larger than 1048576 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client, u := serve(t, time.Minute, answer(test.status, test.body))
@@ -99,7 +99,7 @@ func TestRecommendations(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := home.Recommendations{{Title: "A", URL: "/a", Reason: "R", Image: "/i"}, {Title: "B"}}
-	if diff := cmp.Diff(home.Content(want), got.Content); diff != "" {
+	if diff := cmp.Diff(want, got.Content); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"time"
 )
 
 // assetPrefix is where assets are served.
@@ -20,17 +18,12 @@ const assetPrefix = "/static/"
 // changed file has another name. Only those names exist, folders don't.
 type Assets struct {
 	urls  map[string]string // by the file's own name
-	files map[string]asset  // by the part of the URL after assetPrefix
-}
-
-type asset struct {
-	content     []byte
-	contentType string
+	files map[string]*body  // by the part of the URL after assetPrefix
 }
 
 // NewAssets reads every file of files but Go's.
 func NewAssets(files fs.FS) (*Assets, error) {
-	a := &Assets{urls: map[string]string{}, files: map[string]asset{}}
+	a := &Assets{urls: map[string]string{}, files: map[string]*body{}}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		extension := path.Ext(name)
 		if err != nil || entry.IsDir() || extension == ".go" {
@@ -47,7 +40,7 @@ func NewAssets(files fs.FS) (*Assets, error) {
 		digest := sha256.Sum256(content)
 		fingerprinted := strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(digest[:6]) + extension
 		a.urls[name] = assetPrefix + fingerprinted
-		a.files[fingerprinted] = asset{content, contentType}
+		a.files[fingerprinted] = newBody(contentType, content)
 		return nil
 	})
 	return a, err
@@ -81,8 +74,7 @@ func (a *Assets) serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return fail(http.StatusNotFound, nil)
 	}
-	w.Header().Set("Content-Type", file.contentType)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // RFC 8246
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.content))
+	file.send(w, r)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -156,7 +155,7 @@ func TestHeadersThatGoWithAStatus(t *testing.T) {
 
 func TestAPanicBecomesTheErrorPage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+		d.Gather = func(context.Context) home.Page {
 			panic("the cat sat on the keyboard")
 		}
 	})

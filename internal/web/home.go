@@ -1,52 +1,143 @@
 package web
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"html/template"
-	"iter"
+	"io/fs"
+	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"homepage/internal/home"
 	"homepage/internal/upload"
 )
 
-// skeletonStyle is what a streamed page carries inside.
+// skeletonStyle is the style sheet that a streamed page carries inside.
 const skeletonStyle = "skeleton.css"
 
-// homeView is what home.html asks for. A page is made of it once, with marks, and
-// cut there to be put together with what each visitor gets.
+// homeView is what home.html asks for.
 type homeView struct {
-	Notice   []upload.Receipt // what the visitor has just stored
-	Streamed bool             // sections come after all else, in any order, each for its slot
-	Sections template.HTML
-	Figures  template.HTML // how long the services took for the sections shown
+	Notice          []upload.Receipt // what the visitor has just stored
+	Promo           sectionView[home.Promo]
+	Recommendations sectionView[home.Recommendations]
 }
 
-// Nothing that a page says looks like a mark, since its < is escaped.
-const sectionsMark, figuresMark template.HTML = "<sections>", "<figures>"
+// sectionView is what the template of a section asks for.
+type sectionView[T any] struct {
+	State   home.State
+	Content T
+	AsOf    time.Time // when Content was made, if there should be something newer
+}
 
-// homeFrame is a homepage in the pieces round its sections and figures.
-type homeFrame struct{ before, between, after string }
+// Failed tells whether there is nothing to show.
+func (v sectionView[T]) Failed() bool { return v.State == home.Failed }
 
-func newHomeFrame(p page[homeView], notice []upload.Receipt, streamed bool) (homeFrame, error) {
-	body, err := p.render(frame[homeView]{homePath, homeView{notice, streamed, sectionsMark, figuresMark}})
-	before, rest, ok1 := strings.Cut(string(body), string(sectionsMark))
-	between, after, ok2 := strings.Cut(rest, string(figuresMark))
-	if err == nil && (!ok1 || !ok2) {
-		err = errors.New("home.html: no sections, or no figures after them")
+func view[T any](section *home.Section[T]) sectionView[T] {
+	return sectionView[T]{section.State, section.Content, asOf(section)}
+}
+
+// asOf returns when the section's content was made, if its visitors should know
+// because there was nothing newer to be had.
+func asOf[T any](section *home.Section[T]) time.Time {
+	if section.State != home.Stale || section.Err == nil {
+		return time.Time{}
 	}
-	return homeFrame{before, between, after}, err
+	return section.At.UTC()
+}
+
+// content is what can be shown in a section.
+type content[T any] interface{ Equal(other T) bool }
+
+// looksSame tells whether visitors see no difference between two sections.
+func looksSame[T content[T]](a, b *home.Section[T]) bool {
+	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && a.Content.Equal(b.Content)
+}
+
+// homeSections are the sections of a whole page.
+type homeSections struct {
+	promo           *home.Section[home.Promo]
+	recommendations *home.Section[home.Recommendations]
+}
+
+func (s homeSections) looksSame(other homeSections) bool {
+	return looksSame(s.promo, other.promo) && looksSame(s.recommendations, other.recommendations)
+}
+
+// homePages makes homepages: whole ones, and the parts of those that are
+// streamed. What looks the same is rendered once for all who get it.
+type homePages struct {
+	whole *memo[homeSections, rendered] // without a notice
+
+	beginning       []byte // of a streamed page without a notice
+	promo           *memo[*home.Section[home.Promo], []byte]
+	recommendations *memo[*home.Section[home.Recommendations], []byte]
+	end             []byte
+
+	page  fragment[frame[homeView]]
+	begin fragment[frame[homeView]]
+}
+
+// rendered is a page, or why there is none.
+type rendered struct {
+	body *body
+	err  error
+}
+
+func newHomePages(files fs.FS, assets *Assets, log *slog.Logger) (*homePages, error) {
+	set, err := parse(files, assets, "base.html", "home.html", "promo.html", "recommendations.html", "as-of.html")
+	if err != nil {
+		return nil, err
+	}
+	offer := home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}
+	items := home.Recommendations{{Title: "T", URL: "/u", Reason: "R", Image: "/i"}, {}}
+	promo, err1 := newSectionHTML(set, "promo.html", log, offer)
+	recommendations, err2 := newSectionHTML(set, "recommendations.html", log, items)
+	examples := []frame[homeView]{{homePath, homeView{}}, {homePath, homeView{
+		[]upload.Receipt{{Name: "a-1.txt", Original: "a.txt"}},
+		sectionView[home.Promo]{home.Stale, offer, time.Unix(0, 0)},
+		sectionView[home.Recommendations]{home.Stale, items, time.Unix(0, 0)},
+	}}}
+	page, err3 := bind(set, "base.html", examples...)
+	begin, err4 := bind(set, "begin-streamed", examples...)
+	end, err5 := bind(set, "end", examples...)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return nil, fmt.Errorf("home.html, promo.html and recommendations.html: %w", err)
+	}
+	h := &homePages{promo: promo, recommendations: recommendations, page: page, begin: begin}
+	h.whole = newMemo(homeSections.looksSame, func(all homeSections) rendered { return h.render(nil, all) })
+	h.beginning, err1 = begin.render(frame[homeView]{Path: homePath})
+	h.end, err2 = end.render(frame[homeView]{Path: homePath})
+	return h, errors.Join(err1, err2)
+}
+
+// newSectionHTML returns what the template of the name makes of a section. The
+// example is a full one.
+func newSectionHTML[T content[T]](set *template.Template, name string, log *slog.Logger, example T) (*memo[*home.Section[T], []byte], error) {
+	var none T
+	f, err := bind(set, name,
+		sectionView[T]{State: home.Fresh, Content: example},
+		sectionView[T]{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
+		sectionView[T]{State: home.Failed})
+	return newMemo(looksSame[T], func(section *home.Section[T]) []byte {
+		html, err := f.render(view(section))
+		if err != nil { // a mistake of ours; the rest of the page is worth more
+			log.Error("section not rendered", "template", name, "err", err)
+		}
+		return html
+	}), err
+}
+
+// render makes a whole page. It is a function of what it shows, so that its
+// entity tag holds for everyone.
+func (h *homePages) render(notice []upload.Receipt, all homeSections) rendered {
+	html, err := h.page.render(frame[homeView]{homePath, homeView{notice, view(all.promo), view(all.recommendations)}})
+	return rendered{newBody(htmlType, html), err}
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
-// the grace go out as a whole page; if any is late, the page begins without it.
+// the grace go out as a whole page; if one is late, the page begins without it.
 func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "private, no-cache") // it speaks to one visitor, and of now
 	if r.Method == http.MethodHead {
@@ -56,7 +147,7 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	start := time.Now()
-	sections, late := s.Gather(r.Context())
+	page := s.Gather(r.Context())
 	if r.Context().Err() != nil {
 		return nil //nolint:nilerr // the visitor has left, and the notice waits for the next visit
 	}
@@ -64,143 +155,85 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	if notice != nil {
 		w.Header().Set("Cache-Control", "no-store") // it is shown once
 	}
-	if late != nil {
-		return s.streamHome(w, r, notice, sections, late)
+	all := homeSections{page.Promo.Section(), page.Recommendations.Section()}
+	setServerTiming(w.Header(), start, all)
+	if all.promo == nil || all.recommendations == nil {
+		return s.streamHome(w, r, notice, page)
 	}
-	w.Header().Set("Server-Timing", timing(start, sections))
-	if notice == nil {
-		sendWhole(w, r, s.wholePage.get(sections))
-		return nil
-	}
-	frame, err := newHomeFrame(s.homePage, notice, false)
-	if err != nil {
-		return err
-	}
-	sendWhole(w, r, s.endPage(s.beginPage(frame, sections), sections))
-	return nil
-}
-
-// timing is a Server-Timing field of how long a visitor who came at start has
-// waited for each section.
-func timing(start time.Time, sections []*home.Section) string {
-	field := make([]byte, 0, 128) // for most
-	for i, section := range sections {
-		if i > 0 {
-			field = append(field, ", "...)
-		}
-		field = append(append(field, section.Name...), ";dur="...)
-		field = strconv.AppendFloat(field, millis(max(0, section.Arrived.Sub(start))), 'f', 1, 64)
-		field = append(append(field, ";desc="...), section.State...)
-	}
-	return string(field)
-}
-
-// pageBeginning is a whole page up to its figures. Its tag is of what a visitor
-// sees, whatever the services took to deliver it and however it is compressed.
-// Hence it is a weak one (RFC 9110, 8.8.1).
-type pageBeginning struct {
-	piece
-	after string // what follows the figures
-	etag  string
-}
-
-func (s *server) beginPage(frame homeFrame, sections []*home.Section) pageBeginning {
-	text := frame.before + s.sections.renderAll(sections) + frame.between
-	digest := sha256.Sum256([]byte(text + frame.after))
-	return pageBeginning{s.encoder.encode([]byte(text)), frame.after, fmt.Sprintf(`W/"%x"`, digest[:12])}
-}
-
-// wholePage is a homepage in either coding, and its tag.
-type wholePage struct {
-	plain, gzip func() []byte
-	etag        string
-}
-
-func (s *server) endPage(beginning pageBeginning, sections []*home.Section) wholePage {
-	end := stored([]byte(s.sections.figures(sections) + beginning.after))
-	return wholePage{
-		plain: sync.OnceValue(func() []byte { return join(false, beginning.piece, end) }),
-		gzip:  sync.OnceValue(func() []byte { return join(true, beginning.piece, end) }),
-		etag:  beginning.etag,
-	}
-}
-
-// sendWhole answers with a page that others may have been sent before.
-func sendWhole(w http.ResponseWriter, r *http.Request, page wholePage) {
-	w.Header().Set("ETag", page.etag)
-	if matches(r.Header.Get("If-None-Match"), page.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	body := page.plain
-	if acceptsGzip(r) {
-		body = page.gzip
-		w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
-	}
-	writeBody(w, http.StatusOK, htmlType, body())
-}
-
-// acceptsGzip tells whether the client takes gzip (RFC 9110, 12.5.3).
-func acceptsGzip(r *http.Request) bool {
-	return quality(r.Header.Get("Accept-Encoding"), "gzip") > 0
-}
-
-// matches tells whether If-None-Match names the weak tag (RFC 9110, 13.1.2).
-func matches(field, tag string) bool {
-	for one := range strings.SplitSeq(field, ",") {
-		one = strings.TrimSpace(one)
-		if one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
-}
-
-// beginStream returns all of a streamed page but the sections that are late, its
-// figures and its end.
-func (s *server) beginStream(frame homeFrame, early []*home.Section) piece {
-	return s.encoder.encode([]byte(frame.before + s.sections.renderAll(early)))
-}
-
-// streamHome sends the page in pieces: all but the missing sections at once,
-// and each of these when it arrives. From its first byte on nothing stops the
-// page but the visitor leaving.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, early []*home.Section, late iter.Seq2[*home.Section, bool]) error {
-	frame, beginning := s.streamed, s.streamBeginning.get(early)
+	whole := s.home.whole.get
 	if notice != nil {
-		var err error
-		if frame, err = newHomeFrame(s.homePage, notice, true); err != nil {
-			return err
-		}
-		beginning = s.beginStream(frame, early)
+		whole = func(all homeSections) rendered { return s.home.render(notice, all) }
 	}
-	h := w.Header()
-	h.Set("Content-Type", htmlType)
-	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
-	gzip := acceptsGzip(r)
-	if gzip {
-		h.Set("Content-Encoding", "gzip")
+	made := whole(all)
+	if made.err != nil {
+		return made.err
 	}
-	w.WriteHeader(http.StatusOK)
-	conn, body := http.NewResponseController(w), newBodyWriter(w, gzip)
-	send := func(p piece, flush bool) {
-		// The time since the last piece was the services', not the visitor's.
-		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime))
-		body.write(p)
-		if flush {
-			_ = conn.Flush()
-		}
-	}
-	send(beginning, true)
-	shown := slices.Clone(early)
-	for section, more := range late {
-		send(s.sections.render(section), more)
-		shown = append(shown, section)
-	}
-	send(stored([]byte(frame.between+s.sections.figures(shown)+frame.after)), false)
-	body.close()
+	made.body.send(w, r)
 	return nil
+}
+
+// setServerTiming says how long a visitor who came at start waited for each
+// section that is there.
+func setServerTiming(header http.Header, start time.Time, all homeSections) {
+	var field []byte
+	if all.promo != nil {
+		field = appendTiming(field, "promo", start, all.promo.Arrived, all.promo.State)
+	}
+	if all.recommendations != nil {
+		field = appendTiming(field, "recommendations", start, all.recommendations.Arrived, all.recommendations.State)
+	}
+	if len(field) > 0 {
+		header.Set("Server-Timing", string(field))
+	}
+}
+
+func appendTiming(field []byte, name string, start, arrived time.Time, state home.State) []byte {
+	if len(field) > 0 {
+		field = append(field, ", "...)
+	}
+	field = fmt.Appendf(field, "%s;dur=", name)
+	field = strconv.AppendFloat(field, millis(max(0, arrived.Sub(start))), 'f', 1, 64)
+	return fmt.Appendf(field, ";desc=%s", state)
 }
 
 // pieceTime is how long a visitor's connection may take for a piece of a page.
 const pieceTime = time.Minute
+
+// streamHome sends the page in pieces: all but the missing sections at once,
+// and each of these when it arrives. From its first byte on nothing stops the
+// page but the visitor leaving.
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, page home.Page) error {
+	beginning := s.home.beginning
+	if notice != nil {
+		var err error
+		if beginning, err = s.home.begin.render(frame[homeView]{homePath, homeView{Notice: notice}}); err != nil {
+			return err
+		}
+	}
+	h := w.Header()
+	h.Set("Content-Type", htmlType)
+	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
+	w.WriteHeader(http.StatusOK)
+	conn := http.NewResponseController(w)
+	send := func(piece []byte) { // errors mean that the visitor has left
+		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime)) // the time until now was the services'
+		_, _ = w.Write(piece)
+		_ = conn.Flush()
+	}
+	send(beginning)
+	promo, recommendations := page.Promo.Arrived(), page.Recommendations.Arrived()
+	for promo != nil || recommendations != nil {
+		select {
+		case <-promo:
+			send(s.home.promo.get(page.Promo.Section()))
+			promo = nil
+		case <-recommendations:
+			send(s.home.recommendations.get(page.Recommendations.Section()))
+			recommendations = nil
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+	send(s.home.end)
+	return nil
+}

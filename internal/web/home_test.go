@@ -26,26 +26,16 @@ import (
 )
 
 // standIn is the section when its last load has failed.
-func standIn(section *home.Section) *home.Section {
+func standIn[T any](section *home.Section[T]) *home.Section[T] {
 	old := *section
 	old.State, old.Err = home.Stale, errors.New("refused")
 	return &old
 }
 
-// late makes sections arrive when the test sends them, but for the early ones.
-func late(early ...*home.Section) (chan<- *home.Section, func(*web.Deps)) {
-	arriving := make(chan *home.Section)
-	return arriving, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			return early, func(yield func(*home.Section, bool) bool) {
-				for section := range arriving {
-					if !yield(section, true) {
-						return
-					}
-				}
-			}
-		}
-	}
+// late makes sections arrive when the test resolves them.
+func late() (home.Page, func(*web.Deps)) {
+	page := newHomePage()
+	return page, func(d *web.Deps) { d.Gather = func(context.Context) home.Page { return page } }
 }
 
 // stream is a page that is read while it is written.
@@ -57,12 +47,17 @@ type stream struct {
 
 func open(t *testing.T, s *site, encoding string) *stream {
 	t.Helper()
+	return openAs(t, visitor(t), s, encoding)
+}
+
+func openAs(t *testing.T, client *http.Client, s *site, encoding string) *stream {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Accept-Encoding", encoding)
-	response, err := visitor(t).Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +106,28 @@ func TestThePageStartsAtOnce(t *testing.T) {
 	for _, encoding := range []string{"identity", "gzip"} {
 		for _, test := range []struct {
 			name   string
-			first  *home.Section
-			second *home.Section
+			first  func(home.Page)
+			second func(home.Page)
 			marks  []string
 		}{
-			{"promo first", promo, recco, []string{promoHTML, reccoHTML}},
-			{"recommendations first", recco, promo, []string{reccoHTML, promoHTML}},
-			{"a failed one last", promo, reccoFailed, []string{promoHTML, "could not fetch your recommendations"}},
+			{
+				"promo first",
+				func(page home.Page) { page.Promo.Resolve(promo) },
+				func(page home.Page) { page.Recommendations.Resolve(recco) },
+				[]string{promoHTML, reccoHTML},
+			},
+			{
+				"recommendations first",
+				func(page home.Page) { page.Recommendations.Resolve(recco) },
+				func(page home.Page) { page.Promo.Resolve(promo) },
+				[]string{reccoHTML, promoHTML},
+			},
+			{
+				"a failed one last",
+				func(page home.Page) { page.Promo.Resolve(promo) },
+				func(page home.Page) { page.Recommendations.Resolve(reccoFailed) },
+				[]string{promoHTML, "could not fetch your recommendations"},
+			},
 		} {
 			t.Run(encoding+" "+test.name, func(t *testing.T) {
 				arriving, slow := late()
@@ -127,11 +137,10 @@ func TestThePageStartsAtOnce(t *testing.T) {
 				if strings.Contains(page.read.String(), "</html>") {
 					t.Fatal("the page did not wait")
 				}
-				arriving <- test.first
+				test.first(arriving)
 				page.until(t, test.marks[0])
-				arriving <- test.second
+				test.second(arriving)
 				page.until(t, test.marks[1])
-				close(arriving)
 				whole := page.whole(t)
 				if !strings.HasSuffix(whole, "</html>\n") {
 					t.Errorf("the page ends with %q", whole[len(whole)-20:])
@@ -151,42 +160,51 @@ func TestThePageStartsAtOnce(t *testing.T) {
 	}
 }
 
-// What is there at the end of the grace goes out with the beginning.
+// What is there at the end of the grace goes out without waiting for the rest.
 func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
-	arriving, slow := late(recco)
+	arriving, slow := late()
+	arriving.Recommendations.Resolve(recco)
 	page := open(t, newSite(t, slow), "identity")
+	if got := page.header.Get("Server-Timing"); !strings.HasPrefix(got, "recommendations;dur=0.0;desc=fresh") {
+		t.Errorf("Server-Timing %q", got)
+	}
 	page.until(t, reccoHTML)
-	arriving <- promo
-	close(arriving)
+	arriving.Promo.Resolve(promo)
 	got := answer{http.StatusOK, page.header, page.whole(t)}
 	checkGolden(t, "home-streamed", got)
 }
 
-// What goes out with the shell is the newest there is.
-func TestTheShellChangesWithItsSections(t *testing.T) {
-	other := newPromo(home.Promo{Title: "Another offer"})
-	var early []*home.Section
+// A section that failed on one page is not shown in another one's place.
+func TestFailedSectionsKeepTheirPlaces(t *testing.T) {
+	now := sections(promoFailed, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			return early, func(yield func(*home.Section, bool) bool) { yield(recco, false) }
-		}
+		d.Gather = func(ctx context.Context) home.Page { return now(ctx) }
 	})
-	for _, early = range [][]*home.Section{{promo}, {promo}, {other}, {}} {
-		page := get(t, s, "/").body
-		for title, shown := range map[string]*home.Section{"An offer": promo, "Another offer": other} {
-			if want := slices.Contains(early, shown); strings.Contains(page, title+"</h2>") != want {
-				t.Errorf("%q is shown: %v, want %v", title, !want, want)
-			}
+	for _, test := range []struct {
+		gather   gather
+		says     string
+		saysNone string
+	}{
+		{sections(promoFailed, recco), "taking a nap", "could not fetch your"},
+		{sections(promo, reccoFailed), "could not fetch your", "taking a nap"},
+		{sections(promoFailed, recco), "taking a nap", "could not fetch your"},
+	} {
+		now = test.gather
+		if page := get(t, s, "/").body; !strings.Contains(page, test.says) || strings.Contains(page, test.saysNone) {
+			t.Errorf("the page says not %q but\n%s", test.says, page)
 		}
 	}
 }
 
 // What a visitor has just stored is said at once, whatever it is called.
 func TestANoticeGoesOutWithTheShell(t *testing.T) {
-	const name = "<sections><figures>"
+	const name = "<promo><b>"
+	pages := make(chan home.Page, 1)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			return nil, func(yield func(*home.Section, bool) bool) { _ = yield(recco, false) && yield(promo, false) }
+		d.Gather = func(context.Context) home.Page {
+			page := newHomePage()
+			pages <- page
+			return page
 		}
 		d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
 			return []upload.Receipt{{Name: name, Original: name}}, nil
@@ -196,20 +214,26 @@ func TestANoticeGoesOutWithTheShell(t *testing.T) {
 	body, contentType := form(t, file{"a.txt", "content"})
 	do(t, ann, http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
 	for _, noticed := range []bool{true, false} {
-		page := do(t, ann, http.MethodGet, s.url+"/", nil)
+		page := openAs(t, ann, s, "identity")
+		page.until(t, "At the desk")
+		arriving := <-pages
+		arriving.Recommendations.Resolve(recco)
+		page.until(t, reccoHTML)
+		arriving.Promo.Resolve(promo)
+		whole := page.whole(t)
 		at := -1
-		want := []string{endOfShell, "<strong>" + html.EscapeString(name) + "</strong>", reccoHTML, promoHTML, "The services took", "</html>"}
+		want := []string{endOfShell, "<strong>" + html.EscapeString(name) + "</strong>", reccoHTML, promoHTML, "</html>"}
 		if !noticed {
 			want = slices.Delete(want, 1, 2)
 		}
 		for _, text := range want {
-			next := strings.Index(page.body, text)
-			if next <= at || strings.Count(page.body, text) != 1 {
-				t.Errorf("%q is not there once, and after what comes before it:\n%s", text, page.body)
+			next := strings.Index(whole, text)
+			if next <= at || strings.Count(whole, text) != 1 {
+				t.Errorf("%q is not there once, and after what comes before it:\n%s", text, whole)
 			}
 			at = next
 		}
-		if strings.Contains(page.body, "safely stored") != noticed {
+		if strings.Contains(whole, "safely stored") != noticed {
 			t.Errorf("a notice: %v, want %v", !noticed, noticed)
 		}
 		if got, want := page.header.Get("Cache-Control"), map[bool]string{true: "no-store", false: "private, no-cache"}[noticed]; got != want {
@@ -222,10 +246,10 @@ func TestANoticeGoesOutWithTheShell(t *testing.T) {
 // visitor has waited for each.
 func TestAWholePage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+		d.Gather = func(ctx context.Context) home.Page {
 			kept, loaded := *standIn(promo), *recco
 			kept.Arrived, loaded.Arrived = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-			return []*home.Section{&kept, &loaded}, nil
+			return sections(&kept, &loaded)(ctx)
 		}
 	})
 	got := get(t, s, "/")
@@ -242,48 +266,35 @@ func TestAWholePage(t *testing.T) {
 }
 
 // A whole page goes out in the coding that the client takes, and is the same
-// page in each, whatever the services took and however long its end is.
+// page in each.
 func TestCodingsOfAWholePage(t *testing.T) {
-	var took time.Duration
-	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			again := *promo
-			again.Took = took
-			return sections(&again, recco)(ctx)
+	s := newSite(t)
+	plain := get(t, s, "/")
+	for field, want := range map[string]string{
+		"":                        "",
+		"identity":                "",
+		"br, deflate":             "",
+		"gzip, deflate":           "gzip",
+		"gzip, deflate, br, zstd": "gzip",
+		"zstd, GZIP ; Q=0.3":      "gzip",
+		"gzip;level=9;q=0.1":      "gzip",
+		"br, gzip;q=0.000, *":     "",
+		"gzip;q=-1":               "",
+		"gzip;q=NaN":              "",
+	} {
+		got := get(t, s, "/", "Accept-Encoding", field)
+		page := got.body
+		if got.header.Get("Content-Encoding") == "gzip" {
+			page = gunzip(t, got.body)
 		}
-		files := copyTemplates(t)
-		files["base.html"].Data = bytes.Replace(files["base.html"].Data, []byte("</body>"), []byte(strings.Repeat("<p>More to read.</p>", 5000)+"</body>"), 1)
-		d.Templates = files
-	})
-	for said, of := range map[string]time.Duration{"1.0 ms for the offer": time.Millisecond, "1.00 s for the offer": time.Second} {
-		took = of
-		plain := get(t, s, "/")
-		for field, want := range map[string]string{
-			"":                        "",
-			"identity":                "",
-			"br, deflate":             "",
-			"gzip, deflate":           "gzip",
-			"gzip, deflate, br, zstd": "gzip",
-			"zstd, GZIP ; Q=0.3":      "gzip",
-			"gzip;level=9;q=0.1":      "gzip",
-			"br, gzip;q=0.000, *":     "",
-			"gzip;q=-1":               "",
-			"gzip;q=NaN":              "",
+		if page != plain.body {
+			t.Errorf("Accept-Encoding %q: another page, of %d bytes", field, len(page))
+		}
+		for name, want := range map[string]string{
+			"Content-Encoding": want, "Content-Length": strconv.Itoa(len(got.body)), "ETag": plain.header.Get("ETag"), "Vary": "Accept-Encoding",
 		} {
-			got := get(t, s, "/", "Accept-Encoding", field)
-			page := got.body
-			if got.header.Get("Content-Encoding") == "gzip" {
-				page = gunzip(t, got.body)
-			}
-			if page != plain.body || !strings.Contains(page, said) {
-				t.Errorf("Accept-Encoding %q: another page, of %d bytes", field, len(page))
-			}
-			for name, want := range map[string]string{
-				"Content-Encoding": want, "Content-Length": strconv.Itoa(len(got.body)), "ETag": plain.header.Get("ETag"), "Vary": "Accept-Encoding",
-			} {
-				if got := got.header.Get(name); got != want {
-					t.Errorf("Accept-Encoding %q: %s %q, want %q", field, name, got, want)
-				}
+			if got := got.header.Get(name); got != want {
+				t.Errorf("Accept-Encoding %q: %s %q, want %q", field, name, got, want)
 			}
 		}
 	}
@@ -307,7 +318,7 @@ func gunzip(tb testing.TB, body string) string {
 func TestNotModified(t *testing.T) {
 	now := sections(promo, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return now(ctx) }
+		d.Gather = func(ctx context.Context) home.Page { return now(ctx) }
 	})
 	first := get(t, s, "/")
 	tag := first.header.Get("ETag")
@@ -315,7 +326,7 @@ func TestNotModified(t *testing.T) {
 		t.Fatalf("ETag %q is not a weak one", tag)
 	}
 	again := *promo
-	again.Took = time.Hour
+	again.Arrived = noon
 	for _, test := range []struct {
 		name     string
 		field    string
@@ -373,21 +384,6 @@ func TestTheSameSectionsAreTheSamePage(t *testing.T) {
 	}
 }
 
-func TestFigures(t *testing.T) {
-	want := "The services took 2.00 s for the offer and 0.4 ms for the recommendations; one after the other that makes 2.00 s."
-	if got := get(t, newSite(t, func(d *web.Deps) { d.Gather = sections(promoFailed, recco) }), "/").body; !strings.Contains(got, want) {
-		t.Errorf("the page does not say %q:\n%s", want, got)
-	}
-	arriving, slow := late()
-	page := open(t, newSite(t, slow), "identity")
-	arriving <- recco
-	arriving <- promoFailed
-	close(arriving)
-	if got := page.whole(t); !strings.Contains(got, want) {
-		t.Errorf("the streamed page does not say %q:\n%s", want, got)
-	}
-}
-
 // The deadlines for a visitor's own sending and reading don't end a page whose
 // services take longer than these.
 func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
@@ -397,7 +393,7 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 	all, _ := deps(t, io.Discard)
 	slow(&all)
 	waiting := all.Gather
-	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+	all.Gather = func(ctx context.Context) home.Page {
 		context.AfterFunc(ctx, func() { left <- ctx.Err() })
 		return waiting(ctx)
 	}
@@ -416,9 +412,8 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 		t.Fatalf("the visitor is taken to have left: %v", err)
 	case <-time.After(4 * deadline):
 	}
-	arriving <- promo
-	arriving <- recco
-	close(arriving)
+	arriving.Promo.Resolve(promo)
+	arriving.Recommendations.Resolve(recco)
 	if got := page.whole(t); !strings.HasSuffix(got, "</html>\n") {
 		t.Errorf("the page ends with %q", got[len(got)-20:])
 	}
@@ -451,11 +446,9 @@ func TestLinks(t *testing.T) {
 func TestAVisitorLeavesAmidThePage(t *testing.T) {
 	gone := make(chan struct{})
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			return nil, func(func(*home.Section, bool) bool) {
-				<-ctx.Done()
-				close(gone)
-			}
+		d.Gather = func(ctx context.Context) home.Page {
+			context.AfterFunc(ctx, func() { close(gone) })
+			return newHomePage()
 		}
 	})
 	ctx, leave := context.WithCancel(t.Context())
@@ -474,9 +467,7 @@ func TestAVisitorLeavesAmidThePage(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			panic("HEAD called the services")
-		}
+		d.Gather = func(context.Context) home.Page { panic("HEAD called the services") }
 	})
 	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
 		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
@@ -533,7 +524,7 @@ func FuzzServicesCantInject(f *testing.F) {
 	}
 	var now gather
 	all, _ := deps(f, io.Discard)
-	all.Gather = func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return now(ctx) }
+	all.Gather = func(ctx context.Context) home.Page { return now(ctx) }
 	handler, err := web.New(all)
 	if err != nil {
 		f.Fatal(err)
@@ -570,23 +561,41 @@ func FuzzServicesCantInject(f *testing.F) {
 	})
 }
 
+// firstFlush calls a function when the answer is first flushed.
+type firstFlush struct {
+	*httptest.ResponseRecorder
+	then func()
+}
+
+func (w *firstFlush) Flush() {
+	w.ResponseRecorder.Flush()
+	w.then()
+	w.then = func() {}
+}
+
 func BenchmarkHome(b *testing.B) {
 	for _, bench := range []struct {
-		name   string
-		gather gather
+		name    string
+		gather  gather
+		arrives func(home.Page) // once the page has begun
 	}{
-		{"Kept", sections(promo, recco)},
-		{"New", func(ctx context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
+		{"Kept", sections(promo, recco), nil},
+		{"New", func(ctx context.Context) home.Page {
 			promo, recco := *promo, *recco
 			return sections(&promo, &recco)(ctx)
-		}},
-		{"Streamed", func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) {
-			return nil, func(yield func(*home.Section, bool) bool) { _ = yield(recco, true) && yield(promo, false) }
+		}, nil},
+		{"Streamed", sections(nil, nil), func(page home.Page) {
+			page.Promo.Resolve(promo)
+			page.Recommendations.Resolve(recco)
 		}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			all, _ := deps(b, io.Discard)
-			all.Gather = bench.gather
+			var page home.Page
+			all.Gather = func(ctx context.Context) home.Page {
+				page = bench.gather(ctx)
+				return page
+			}
 			handler, err := web.New(all)
 			if err != nil {
 				b.Fatal(err)
@@ -594,17 +603,16 @@ func BenchmarkHome(b *testing.B) {
 			request := httptest.NewRequest(http.MethodGet, "/", nil)
 			request.Header.Set("Accept-Encoding", "gzip")
 			visit := func() *httptest.ResponseRecorder {
-				got := httptest.NewRecorder()
+				got := &firstFlush{httptest.NewRecorder(), func() { bench.arrives(page) }}
 				handler.ServeHTTP(got, request)
-				return got
+				return got.ResponseRecorder
 			}
-			whole := visit().Body.Bytes()
-			if !strings.HasSuffix(gunzip(b, string(whole)), "</html>\n") {
+			if !strings.HasSuffix(gunzip(b, visit().Body.String()), "</html>\n") {
 				b.Fatal("the page is not whole")
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := visit(); got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), whole) {
+				if got := visit(); got.Code != http.StatusOK {
 					b.Fatal(got.Code)
 				}
 			}

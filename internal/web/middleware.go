@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 )
 
 // wrap puts the middleware round the router. The first of the list is the
@@ -26,7 +27,8 @@ import (
 func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(
 		gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"}),
-		gzhttp.EnableZstd(false)) // one coding is enough, and the homepage has it too
+		gzhttp.CompressionLevel(gzip.StatelessCompression), // a page that waits for a section holds no coder, which would be 200 KiB and more
+		gzhttp.EnableZstd(false)) // one coding is enough, and kept bodies have it too
 	if err != nil {
 		return nil, err
 	}

@@ -13,16 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// fragment is a template bound to the type of its data, so that a template which
-// asks for a field that is not there fails at start and not for a visitor.
-type fragment[T any] struct {
-	tmpl *template.Template
-}
-
-// newFragment parses the named files, of which the first is executed, and tries
-// it with every example. Give one that is full and one that is empty, since a
-// zero value enters neither with nor range.
-func newFragment[T any](files fs.FS, assets *Assets, names []string, examples ...T) (fragment[T], error) {
+// parse parses the named templates as one set.
+func parse(files fs.FS, assets *Assets, names ...string) (*template.Template, error) {
 	funcs := template.FuncMap{
 		"asset":  assets.URL,
 		"bytes":  formatBytes,
@@ -30,14 +22,24 @@ func newFragment[T any](files fs.FS, assets *Assets, names []string, examples ..
 		"first":  firstLetter,
 		"inline": func(name string) (template.CSS, error) { return readStyle(files, name) },
 	}
-	tmpl, err := template.New(names[0]).Funcs(funcs).ParseFS(files, names...)
-	if err != nil {
-		return fragment[T]{}, err
-	}
-	f := fragment[T]{tmpl}
+	return template.New(names[0]).Funcs(funcs).ParseFS(files, names...)
+}
+
+// fragment is a template bound to the type of its data, so that one that asks
+// for a field that doesn't exist fails at start and not for a visitor.
+type fragment[T any] struct {
+	set  *template.Template
+	name string
+}
+
+// bind returns the template of the name, once it has tried it with every
+// example. Give it a full one and an empty one, since a zero value enters
+// neither with nor range.
+func bind[T any](set *template.Template, name string, examples ...T) (fragment[T], error) {
+	f := fragment[T]{set, name}
 	for _, example := range examples {
 		if _, err := f.render(example); err != nil {
-			return fragment[T]{}, fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
+			return fragment[T]{}, err
 		}
 	}
 	return f, nil
@@ -45,7 +47,7 @@ func newFragment[T any](files fs.FS, assets *Assets, names []string, examples ..
 
 func (f fragment[T]) render(data T) ([]byte, error) {
 	var body bytes.Buffer
-	if err := f.tmpl.Execute(&body, data); err != nil {
+	if err := f.set.ExecuteTemplate(&body, f.name, data); err != nil {
 		return nil, err
 	}
 	return body.Bytes(), nil
@@ -65,10 +67,17 @@ type frame[T any] struct {
 func newPage[T any](files fs.FS, name string, assets *Assets, examples ...T) (page[T], error) {
 	frames := make([]frame[T], len(examples))
 	for i, example := range examples {
-		frames[i] = frame[T]{"/", example}
+		frames[i] = frame[T]{homePath, example}
 	}
-	f, err := newFragment(files, assets, []string{"base.html", name}, frames...)
-	return page[T]{f}, err
+	set, err := parse(files, assets, "base.html", name)
+	if err != nil {
+		return page[T]{}, err
+	}
+	f, err := bind(set, "base.html", frames...)
+	if err != nil {
+		return page[T]{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return page[T]{f}, nil
 }
 
 // write answers with the whole page, or with nothing if the template fails.

@@ -29,7 +29,7 @@ import (
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
-	Gather      func(context.Context) (early []*home.Section, late iter.Seq2[*home.Section, bool])
+	Gather      func(context.Context) home.Page
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
@@ -50,18 +50,13 @@ type server struct {
 	Deps
 	notices *notices
 	uploads *semaphore.Weighted
-	encoder *encoder
 	// Writers that send a small certificate at one go. A large one goes past
 	// their buffers.
 	outgoing sync.Pool
 
-	homePage        page[homeView]
-	sections        sectionParts
-	streamed        homeFrame // without a notice
-	streamBeginning *memo[[]*home.Section, piece]
-	wholePage       *memo[[]*home.Section, wholePage]
-	uploadPage      page[uploadView]
-	errorPage       page[errorView]
+	home       *homePages
+	uploadPage page[uploadView]
+	errorPage  page[errorView]
 }
 
 const (
@@ -78,29 +73,18 @@ func New(deps Deps) (http.Handler, error) {
 	s := &server{
 		Deps:     deps,
 		notices:  newNotices(deps.Now),
-		encoder:  newEncoder(),
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}
-	var errs [5]error
-	s.homePage, errs[0] = newPage(deps.Templates, "home.html", deps.Assets, homeView{}, homeView{Notice: []upload.Receipt{{Name: "a-1.txt", Original: "a.txt"}}, Streamed: true})
+	var errs [4]error
+	s.home, errs[0] = newHomePages(deps.Templates, deps.Assets, deps.Log)
 	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
-	s.sections, errs[3] = newSectionParts(deps.Templates, deps.Assets, s.encoder, deps.Log)
 	style, err := readStyle(deps.Templates, skeletonStyle)
-	errs[4] = err
+	errs[3] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	whole, err1 := newHomeFrame(s.homePage, nil, false)
-	streamed, err2 := newHomeFrame(s.homePage, nil, true)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	s.streamed = streamed
-	s.streamBeginning = newMemo(allLookSame, func(early []*home.Section) piece { return s.beginStream(streamed, early) })
-	beginnings := newMemo(allLookSame, func(all []*home.Section) pageBeginning { return s.beginPage(whole, all) })
-	s.wholePage = newMemo(slices.Equal, func(all []*home.Section) wholePage { return s.endPage(beginnings.get(all), all) })
 	return s.wrap(s.routes(), style)
 }
 

@@ -39,6 +39,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+type (
+	promoSection = home.Section[home.Promo]
+	reccoSection = home.Section[home.Recommendations]
+)
+
 var (
 	noon  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	promo = newPromo(home.Promo{Title: "An offer", Text: "Of great value.", URL: "/upload", Action: "Take it", Image: "/static/offer.svg"})
@@ -46,8 +51,8 @@ var (
 		{Title: "A book", URL: "https://books.example/a", Reason: "You like books", Image: "https://books.example/a.png"},
 		{Title: "Another"},
 	})
-	promoFailed = &home.Section{Name: home.PromoName, Place: 0, State: home.Failed, Err: errors.New("GET http://promo.example: refused"), Took: 2 * time.Second}
-	reccoFailed = &home.Section{Name: home.RecommendationsName, Place: 1, State: home.Failed, Err: errors.New("GET http://recco.example: refused"), Took: 2 * time.Second}
+	promoFailed = &promoSection{State: home.Failed, Err: errors.New("GET http://promo.example: refused")}
+	reccoFailed = &reccoSection{State: home.Failed, Err: errors.New("GET http://recco.example: refused")}
 )
 
 // site is the site under test, its log, and the folder of its uploads.
@@ -87,20 +92,34 @@ func (b *logBuffer) lines(t *testing.T, message string) []map[string]any {
 	return found
 }
 
-func newPromo(content home.Promo) *home.Section {
-	return &home.Section{Name: home.PromoName, Place: 0, State: home.Fresh, Content: content, At: noon, Took: 312 * time.Millisecond}
+func newPromo(content home.Promo) *promoSection {
+	return &promoSection{State: home.Fresh, Content: content, At: noon}
 }
 
-func newRecco(content home.Recommendations) *home.Section {
-	return &home.Section{Name: home.RecommendationsName, Place: 1, State: home.Fresh, Content: content, At: noon, Took: 420 * time.Microsecond}
+func newRecco(content home.Recommendations) *reccoSection {
+	return &reccoSection{State: home.Fresh, Content: content, At: noon}
 }
 
 // gather is how the site asks for its sections.
-type gather = func(context.Context) (early []*home.Section, late iter.Seq2[*home.Section, bool])
+type gather = func(context.Context) home.Page
 
-// sections are all there in time.
-func sections(all ...*home.Section) gather {
-	return func(context.Context) ([]*home.Section, iter.Seq2[*home.Section, bool]) { return all, nil }
+// sections are there in time, but for those that are nil, which never come.
+func sections(promo *promoSection, recco *reccoSection) gather {
+	return func(context.Context) home.Page {
+		page := newHomePage()
+		if promo != nil {
+			page.Promo.Resolve(promo)
+		}
+		if recco != nil {
+			page.Recommendations.Resolve(recco)
+		}
+		return page
+	}
+}
+
+// newHomePage is a homepage without sections.
+func newHomePage() home.Page {
+	return home.Page{Promo: home.NewFuture[home.Promo](), Recommendations: home.NewFuture[home.Recommendations]()}
 }
 
 // deps is a healthy site with the real templates, assets and upload folder.
@@ -239,7 +258,7 @@ func TestGoldenPages(t *testing.T) {
 		{"home-without-both", "/", sections(promoFailed, reccoFailed)},
 		{"home-of-empty-answers", "/", sections(newPromo(home.Promo{}), newRecco(home.Recommendations{}))},
 		{"home-stale", "/", sections(standIn(promo), standIn(recco))},
-		{"upload", "/upload", sections()},
+		{"upload", "/upload", sections(nil, nil)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, func(d *web.Deps) { d.Gather = test.gather })
@@ -444,12 +463,12 @@ func TestNewRefusesABrokenTemplate(t *testing.T) {
 	for _, test := range []struct{ name, file, broken string }{
 		{"a field that is not there", "home.html", `{{define "main"}}{{.Data.Nope}}{{end}}`},
 		{"a field that is not there in a with", "home.html", `{{define "main"}}{{with .Data.Notice}}{{.Nope}}{{end}}{{end}}`},
-		{"a field that is not there in a streamed page", "home.html", `{{define "main"}}{{if .Data.Streamed}}{{.Nope}}{{end}}{{end}}`},
-		{"a field that is not there in a section", "promo.html", `{{with .Content}}{{.Nope}}{{end}}`},
-		{"a field that is not there in a failed section", "recommendations.html", `{{with .Content}}{{else}}{{.Nope}}{{end}}`},
+		{"a field that is not there in a streamed page", "home.html", `{{define "begin-streamed"}}{{.Nope}}{{end}}`},
+		{"a field that is not there in a section", "promo.html", `{{if not .Failed}}{{.Content.Nope}}{{end}}`},
+		{"a field that is not there in a failed section", "recommendations.html", `{{if .Failed}}{{.Nope}}{{end}}`},
+		{"a field of the other section", "promo.html", `{{range .Content.Items}}{{end}}`},
 		{"an asset that is not there", "home.html", `{{define "main"}}{{asset "nope.css"}}{{end}}`},
-		{"no place for the sections", "home.html", `{{define "foot"}}{{.Data.Figures}}{{end}}`},
-		{"no place for the figures", "home.html", `{{define "main"}}{{.Data.Sections}}{{end}}`},
+		{"no beginning of a streamed page", "home.html", `{{define "main"}}{{end}}`},
 		{"half a tag", "home.html", `{{define "main"}}<a href="{{end}}`},
 		{"no template", "home.html", `{{define "main"`},
 		{"no file", "skeleton.css", ""},

@@ -1,0 +1,51 @@
+package home
+
+import "time"
+
+// State tells what has become of a section.
+type State string
+
+// The states of a section.
+const (
+	Fresh  State = "fresh"  // as its source has it now, or allows it to be shown as such
+	Stale  State = "stale"  // older than that: a new load is under way, or has failed
+	Failed State = "failed" // nothing to show
+)
+
+// Section is what one source gave. Pages share it, so it never changes.
+type Section[T any] struct {
+	State   State
+	Content T         // zero if State is Failed
+	Err     error     // of the last load; not nil if State is Failed, or Stale for want of better
+	At      time.Time // when the source made Content
+	Arrived time.Time // when that load was over
+}
+
+// Future is a section that may still be on its way. It is safe for concurrent
+// use.
+type Future[T any] struct {
+	arrived chan struct{}
+	section *Section[T]
+}
+
+// NewFuture returns the future of a section that has not arrived.
+func NewFuture[T any]() *Future[T] { return &Future[T]{arrived: make(chan struct{})} }
+
+// Resolve makes the section arrive. It must be called at most once.
+func (f *Future[T]) Resolve(section *Section[T]) {
+	f.section = section
+	close(f.arrived)
+}
+
+// Arrived returns a channel that is closed when the section has arrived.
+func (f *Future[T]) Arrived() <-chan struct{} { return f.arrived }
+
+// Section returns the section, or nil if it has not arrived.
+func (f *Future[T]) Section() *Section[T] {
+	select {
+	case <-f.arrived:
+		return f.section
+	default:
+		return nil
+	}
+}
