@@ -5,46 +5,49 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 
+	"homepage/internal/multipart"
 	"homepage/internal/upload"
 )
 
 const (
 	fileField = "file"
-	maxFields = 100 // parts of a form that are no files
+	maxFields = 100 // parts of a form that are not files
 
-	// Each paceBytes of a body must arrive within paceTime, a floor of 1 KiB/s:
-	// a slow phone gets on, and who holds a connection for nothing is let go.
+	// A body must bring paceBytes every paceTime, which is at least 1 KiB/s: a
+	// slow phone gets through, and a client that only holds a connection open
+	// is cut off.
 	paceTime  = 30 * time.Second
 	paceBytes = 30 << 10
 )
 
-// form reads a multipart form (RFC 7578) as it comes in. It says of each error
-// which answer it deserves.
+// form reads the files of a multipart form as it streams in. It marks every
+// error with the answer it deserves.
 type form struct {
-	parts  *multipartReader
-	fields int   // parts that were no files
-	bytes  int64 // of files
+	parts  *multipart.Reader
+	fields int   // parts so far that were not files
+	bytes  int64 // of files, so far
 }
 
-// newForm returns the form that the request's body holds, of at most limit
-// bytes. It reads none of them yet. Its error is that the request is no form.
+// newForm returns the form in the request's body, which may have at most limit
+// bytes. It reads nothing yet. The error says why the request does not announce
+// a form.
 func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error) {
 	body := &bodyReader{conn: http.NewResponseController(w), body: http.MaxBytesReader(w, r.Body, limit)}
-	parts, err := newMultipartReader(r.Header, body)
+	parts, err := multipart.NewReader(body, r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, err
 	}
 	return &form{parts: parts}, nil
 }
 
-// files yields the files of the form. It ends well only after the form's
-// closing boundary; what breaks the form's rules is an error.
+// files yields the files of the form. It ends without an error only after the
+// form's closing delimiter; a form that is complete but not acceptable is a
+// formError.
 func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 	return func(yield func(upload.File, error) bool) {
 		for n := 0; ; n++ {
@@ -65,74 +68,70 @@ func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 	}
 }
 
-// nextFile returns the name of the form's next file, or io.EOF after the form's
-// closing delimiter. It skips other fields.
+// nextFile skips other fields and returns the name of the form's next file, or
+// io.EOF after its closing delimiter.
 func (f *form) nextFile() (name string, err error) {
 	for ; f.fields <= maxFields; f.fields++ {
-		header, err := f.parts.nextPart()
-		if err != nil {
+		part, err := f.parts.Next()
+		switch {
+		case err != nil:
 			return "", malformed(err)
-		}
-		_, disposition, err := mime.ParseMediaType(header.Get("Content-Disposition"))
-		if err != nil || disposition["name"] != fileField {
+		case part.Name != fileField:
 			continue
-		}
-		name, isFile := disposition["filename"]
-		if !isFile {
+		case !part.HasFileName:
 			return "", &formError{Message: "No file was submitted. Check the encoding type on the form."}
-		}
-		if name == "" { // what a browser sends for a file input left alone
+		case part.FileName == "": // what a browser sends if no file was chosen
 			continue
 		}
-		switch encoding := header.Get("Content-Transfer-Encoding"); strings.ToLower(encoding) {
+		switch encoding := part.Header.Get("Content-Transfer-Encoding"); strings.ToLower(encoding) {
 		case "", "7bit", "8bit", "binary":
-		default: // RFC 7578 4.7 has no use for it; stored undecoded it would be another file
+		default: // deprecated by RFC 7578, 4.7; stored without decoding, it would be a different file
 			return "", fail(http.StatusUnsupportedMediaType, fmt.Errorf("a part has the transfer encoding %q", encoding))
 		}
-		return name, nil
+		return part.FileName, nil
 	}
 	return "", fail(http.StatusBadRequest, fmt.Errorf("more than %d fields", maxFields))
 }
 
-// fileReader is the content of one file of a form. An empty file is a mistake,
-// and all files together have a limit.
+// fileReader reads the content of one file of a form. An empty file is a
+// formError, and all files of the form share one limit.
 type fileReader struct {
-	form  *form
-	name  string
-	limit int64 // bytes of all files of the form
-	some  bool  // something was read
+	form     *form
+	name     string
+	limit    int64 // bytes of all files of the form
+	nonEmpty bool
 }
 
 func (f *fileReader) Read(p []byte) (int, error) {
 	n, err := f.form.parts.Read(p)
-	f.some = f.some || n > 0
+	f.nonEmpty = f.nonEmpty || n > 0
 	f.form.bytes += int64(n)
 	switch {
 	case f.form.bytes > f.limit:
-		return n, fail(http.StatusRequestEntityTooLarge, fmt.Errorf("files of more than %d bytes", f.limit))
-	case errors.Is(err, io.EOF) && !f.some:
+		return n, fail(http.StatusRequestEntityTooLarge, fmt.Errorf("the files have more than %d bytes", f.limit))
+	case errors.Is(err, io.EOF) && !f.nonEmpty:
 		return n, &formError{"The submitted file is empty.", f.name}
 	}
 	return n, malformed(err)
 }
 
-// malformed marks an error of the form's parser as the client's, unless it
-// came from the body and is marked already. The end is no error.
+// malformed marks a malformed form as the client's fault. The body's own errors
+// are marked already.
 func malformed(err error) error {
-	if _, ok := errors.AsType[*statusError](err); ok || err == nil || errors.Is(err, io.EOF) {
-		return err
+	if errors.Is(err, multipart.ErrMalformed) {
+		return fail(http.StatusBadRequest, err)
 	}
-	return fail(http.StatusBadRequest, err)
+	return err
 }
 
-// bodyReader is a request's body that gives up when it comes too slowly, and
-// says of each error which answer it deserves.
+// bodyReader reads a request's body. It gives up on one that comes too slowly,
+// and marks every error with the answer it deserves.
 type bodyReader struct {
 	conn *http.ResponseController
 	body io.Reader
 
-	// Of the pace: bytes since it was last met, and the time that was spent
-	// waiting for them. A disk that makes the client wait does not count.
+	// Since the pace was last met: how many bytes have come, and how long they
+	// were waited for. Time that the client waits for the disk does not count.
 	bytes  int
 	waited time.Duration
 }
@@ -157,5 +156,5 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, fail(http.StatusRequestTimeout, fmt.Errorf("less than %d bytes in %v", paceBytes, paceTime))
 	}
-	return n, fail(http.StatusBadRequest, err) // cut short, or a chunk that is none
+	return n, fail(http.StatusBadRequest, err) // cut short, or badly chunked
 }
