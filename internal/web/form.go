@@ -47,19 +47,19 @@ func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error)
 
 // files yields the files of the form. It ends without an error only after the
 // form's closing delimiter; a form that is complete but not acceptable is a
-// formError.
+// validationError.
 func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 	return func(yield func(upload.File, error) bool) {
 		for n := 0; ; n++ {
 			name, err := f.nextFile()
 			switch {
 			case errors.Is(err, io.EOF) && n == 0:
-				err = &formError{Message: "This field is required."}
+				err = &validationError{Message: "This field is required."}
 			case errors.Is(err, io.EOF):
 				return
 			case err != nil:
 			case n == limits.Files:
-				err = &formError{Message: fmt.Sprintf("Please choose at most %d files.", limits.Files)}
+				err = &validationError{Message: fmt.Sprintf("Please choose at most %d files.", limits.Files)}
 			}
 			if !yield(upload.File{Name: name, Body: &fileReader{form: f, name: name, limit: limits.Bytes}}, err) || err != nil {
 				return
@@ -79,7 +79,7 @@ func (f *form) nextFile() (name string, err error) {
 		case part.Name != fileField:
 			continue
 		case !part.HasFileName:
-			return "", &formError{Message: "No file was submitted. Check the encoding type on the form."}
+			return "", &validationError{Message: "No file was submitted. Check the encoding type on the form."}
 		case part.FileName == "": // what a browser sends if no file was chosen
 			continue
 		}
@@ -94,7 +94,7 @@ func (f *form) nextFile() (name string, err error) {
 }
 
 // fileReader reads the content of one file of a form. An empty file is a
-// formError, and all files of the form share one limit.
+// validationError, and all files of the form share one limit.
 type fileReader struct {
 	form     *form
 	name     string
@@ -110,7 +110,7 @@ func (f *fileReader) Read(p []byte) (int, error) {
 	case f.form.bytes > f.limit:
 		return n, fail(http.StatusRequestEntityTooLarge, fmt.Errorf("the files have more than %d bytes", f.limit))
 	case errors.Is(err, io.EOF) && !f.nonEmpty:
-		return n, &formError{"The submitted file is empty.", f.name}
+		return n, &validationError{"The submitted file is empty.", f.name}
 	}
 	return n, malformed(err)
 }

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	formOverhead  = 1 << 20          // bytes that a form may hold besides its files
-	answerTimeout = 30 * time.Second // how long a visitor may take to read the answer to an upload
+	formOverhead  = 1 << 20          // bytes that a form may have besides its files
+	answerTimeout = 30 * time.Second // for sending the answer to an upload
 )
 
-// uploadView is what upload.html asks for.
+// uploadView is what upload.html shows.
 type uploadView struct {
-	Mistake *formError // what is wrong with the files; nil at first
+	Mistake *validationError // nil until a form was refused
 	Limits  Limits
 }
 
-// formError is a mistake that the visitor can mend, in Django's words where it
-// has them.
-type formError struct {
+// validationError says what the visitor must change for the form to be
+// accepted, in Django's words where it has them.
+type validationError struct {
 	Message string
-	File    string // the name of the file that it is about; may be empty
+	File    string // the file that it is about, if it is about one
 }
 
-func (e *formError) Error() string {
+func (e *validationError) Error() string {
 	if e.File == "" {
 		return e.Message
 	}
@@ -42,8 +42,8 @@ func (s *server) showUploadForm(w http.ResponseWriter, r *http.Request) error {
 	return s.uploadPage.write(w, r, http.StatusOK, uploadView{Limits: s.Limits})
 }
 
-// receiveUpload stores the files of a form as they come in. It judges what it
-// can from the headers, before it reads a byte of the body.
+// receiveUpload stores the files of a form as they stream in. Whatever it can
+// refuse by the headers alone, it refuses before it reads any of the body.
 func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	limit := s.Limits.Bytes + formOverhead
 	form, err := newForm(w, r, limit)
@@ -55,21 +55,21 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	case !s.Ready():
 		return fail(http.StatusServiceUnavailable, errors.New("draining"))
 	case !s.uploads.TryAcquire(1):
-		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are running already", s.Limits.Concurrent))
+		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
 	}
 	defer s.uploads.Release(1)
 
 	size := r.ContentLength
-	if size < 0 { // chunked: it may be anything that is allowed
+	if size < 0 { // chunked: anything up to the limit may come
 		size = s.Limits.Bytes
 	}
 	receipts, err := s.Receive(size, form.files(s.Limits))
-	// The server's own deadline counts from the headers, long ago by now.
+	// The server's own deadline counts from the headers, which may be long ago.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
 	}
-	if mistake, ok := errors.AsType[*formError](err); ok {
-		return s.showMistake(w, r, mistake)
+	if invalid, ok := errors.AsType[*validationError](err); ok {
+		return s.showInvalid(w, r, invalid)
 	}
 	if errors.Is(err, upload.ErrNoSpace) {
 		return fail(http.StatusInsufficientStorage, err)
@@ -85,13 +85,14 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// showMistake answers with the form again, or with the problem alone.
-func (s *server) showMistake(w http.ResponseWriter, r *http.Request, mistake *formError) error {
+// showInvalid shows the form again with its error, or to a client that wants
+// JSON the error alone.
+func (s *server) showInvalid(w http.ResponseWriter, r *http.Request, invalid *validationError) error {
 	if wantsJSON(r) {
-		return &statusError{status: http.StatusUnprocessableEntity, detail: mistake.Error()}
+		return &statusError{status: http.StatusUnprocessableEntity, detail: invalid.Error()}
 	}
-	w.Header().Set(gzhttp.HeaderNoCompression, "1") // so that it goes out whole at once, see linger
-	return s.uploadPage.write(w, r, http.StatusUnprocessableEntity, uploadView{mistake, s.Limits})
+	w.Header().Set(gzhttp.HeaderNoCompression, "1") // sent whole at once, see linger
+	return s.uploadPage.write(w, r, http.StatusUnprocessableEntity, uploadView{invalid, s.Limits})
 }
 
 func writeReceipts(w http.ResponseWriter, receipts []upload.Receipt) error {

@@ -19,8 +19,8 @@ type recorder struct{ *httptest.ResponseRecorder }
 func (recorder) SetReadDeadline(time.Time) error  { return nil }
 func (recorder) SetWriteDeadline(time.Time) error { return nil }
 
-// Whatever a client sends, it is never our fault, and nothing is left that is
-// not a file with a plain name.
+// Whatever a client sends, the server does not fail, and it leaves nothing but
+// regular files with plain names.
 func FuzzUpload(f *testing.F) {
 	good := filePart("")
 	for _, seed := range []string{
@@ -41,7 +41,7 @@ func FuzzUpload(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/upload", strings.NewReader(body))
-		request.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		request.Header.Set("Content-Type", contentTypeB)
 		got := recorder{httptest.NewRecorder()}
 		handler.ServeHTTP(got, request)
 		if got.Code >= http.StatusInternalServerError {
@@ -52,11 +52,11 @@ func FuzzUpload(f *testing.F) {
 			t.Fatal(err)
 		}
 		if stored := got.Code == http.StatusSeeOther; stored != (len(entries) > 0) {
-			t.Errorf("status %d and %d files", got.Code, len(entries))
+			t.Errorf("status %d with %d files stored", got.Code, len(entries))
 		}
 		for _, entry := range entries {
 			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
-				t.Errorf("%s (%v) is no plain file", entry.Name(), entry.Type())
+				t.Errorf("%s (%v) is not a plain file", entry.Name(), entry.Type())
 			}
 			if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil {
 				t.Fatal(err)

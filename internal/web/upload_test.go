@@ -48,7 +48,7 @@ func form(t *testing.T, files ...file) (body *bytes.Buffer, contentType string) 
 	return body, writer.FormDataContentType()
 }
 
-// names lists the upload folder, with what is hidden.
+// names lists the upload folder, hidden files included.
 func names(t *testing.T, s *site) []string {
 	t.Helper()
 	entries, err := os.ReadDir(s.folder)
@@ -62,7 +62,7 @@ func names(t *testing.T, s *site) []string {
 	return found
 }
 
-// stored maps the names in the upload folder to what the files hold.
+// stored maps the names in the upload folder to the contents of the files.
 func stored(t *testing.T, s *site) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -76,7 +76,7 @@ func stored(t *testing.T, s *site) map[string]string {
 	return found
 }
 
-// After the form, the homepage says once what was stored, and to nobody else.
+// After an upload the homepage says what was stored: once, and to nobody else.
 func TestUploadThenNotice(t *testing.T) {
 	s := newSite(t)
 	ann, bob := visitor(t), visitor(t)
@@ -93,7 +93,7 @@ func TestUploadThenNotice(t *testing.T) {
 	if strings.Contains(do(t, bob, http.MethodGet, s.url+"/", nil).body, thanks) {
 		t.Error("another visitor sees the notice")
 	}
-	do(t, ann, http.MethodHead, s.url+"/", nil) // shows nothing, so it takes nothing
+	do(t, ann, http.MethodHead, s.url+"/", nil) // shows nothing, so the notice stays
 	first := do(t, ann, http.MethodGet, s.url+"/", nil)
 	checkGolden(t, "home-after-upload", first)
 	if got := first.header.Get("Cache-Control"); got != "no-store" {
@@ -104,11 +104,11 @@ func TestUploadThenNotice(t *testing.T) {
 	}
 	cookie, _, _ := strings.Cut(got.header.Get("Set-Cookie"), ";")
 	if strings.Contains(get(t, s, "/", "Cookie", cookie).body, thanks) {
-		t.Error("the notice is shown again to who kept the cookie")
+		t.Error("the notice is shown again to a visitor who kept the cookie")
 	}
 }
 
-// Uploads that follow one another before the homepage is seen share a notice.
+// Uploads made one after another, before the homepage is seen, share a notice.
 func TestANoticeGathers(t *testing.T) {
 	s, ann := newSite(t), visitor(t)
 	for _, name := range []string{"a.txt", "b.txt"} {
@@ -123,7 +123,7 @@ func TestANoticeGathers(t *testing.T) {
 	}
 }
 
-func TestANoticeIsForgottenInTime(t *testing.T) {
+func TestANoticeExpires(t *testing.T) {
 	now := noon
 	s := newSite(t, func(d *web.Deps) { d.Now = func() time.Time { return now } })
 	body, contentType := form(t, file{"a.txt", "a"})
@@ -145,7 +145,11 @@ func TestUploadForJSON(t *testing.T) {
 	}
 }
 
-// rawForm joins parts, each a header and a body, to a form with boundary b.
+// contentTypeB announces a form with the boundary b.
+const contentTypeB = "multipart/form-data; boundary=b"
+
+// rawForm joins parts, each a header and its content, into a form with the
+// boundary b.
 func rawForm(parts ...string) string {
 	return "--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
 }
@@ -154,15 +158,15 @@ func filePart(headers string) string {
 	return "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n" + headers + "\r\ncontent"
 }
 
-func TestMistakesInTheForm(t *testing.T) {
-	const good = "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\ncontent"
+func TestValidationErrors(t *testing.T) {
+	good := filePart("")
 	for _, test := range []struct {
 		name, body, want, golden string
 	}{
 		{"no parts", "--b--\r\n", "This field is required.", "upload-required"},
 		{"a file input left alone", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n"), "This field is required.", "upload-required"},
 		{"another field alone", rawForm("Content-Disposition: form-data; name=\"title\"\r\n\r\nx"), "This field is required.", "upload-required"},
-		{"a part of no form", rawForm("X-Nothing: 1\r\n\r\nx"), "This field is required.", "upload-required"},
+		{"a part without Content-Disposition", rawForm("X-Nothing: 1\r\n\r\nx"), "This field is required.", "upload-required"},
 		{"an empty file", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
 		{"an empty file after a good one", rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
 		{"a text where a file should be", rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\na.txt"), "No file was submitted. Check the encoding type on the form.", "upload-no-file"},
@@ -171,7 +175,7 @@ func TestMistakesInTheForm(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
 			post := func(accept string) answer {
-				return do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", "multipart/form-data; boundary=b", "Accept", accept)
+				return do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", contentTypeB, "Accept", accept)
 			}
 			got := post("text/html")
 			if got.status != http.StatusUnprocessableEntity {
@@ -188,8 +192,9 @@ func TestMistakesInTheForm(t *testing.T) {
 	}
 }
 
-// What is broken rather than mistaken gets an error page and leaves nothing.
-func TestBrokenForms(t *testing.T) {
+// A form that is malformed, rather than filled in wrongly, gets an error page
+// and leaves nothing behind.
+func TestMalformedForms(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
 		status     int
@@ -217,7 +222,7 @@ func TestBrokenForms(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
-			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", "multipart/form-data; boundary=b")
+			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", contentTypeB)
 			if got.status != test.status {
 				t.Errorf("status %d, want %d", got.status, test.status)
 			}
@@ -228,12 +233,13 @@ func TestBrokenForms(t *testing.T) {
 	}
 }
 
-// repeat returns n times the part, and then the last.
+// repeat returns the part n times, and then the last.
 func repeat(n int, part, last string) []string {
 	return append(slices.Repeat([]string{part}, n), last)
 }
 
-// The files of a form have UPLOAD_MAX_BYTES together, to the byte.
+// The files of a form may have as many bytes together as the limit says, and
+// not one more.
 func TestTheLimitIsExact(t *testing.T) {
 	for extra, want := range map[int]int{0: http.StatusSeeOther, 1: http.StatusRequestEntityTooLarge} {
 		s := newSite(t)
@@ -267,7 +273,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// dial connects to the site as a client that does what it likes.
+// dial connects to the site as a client that may do as it likes.
 func dial(t *testing.T, s *site) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -288,13 +294,19 @@ func statusLine(t *testing.T, conn net.Conn) string {
 	return line
 }
 
+// sendHead sends the head of an upload with the given headers. The body is the
+// caller's to send, or not.
+func sendHead(conn net.Conn, headers ...string) {
+	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", strings.Join(headers, "\r\n"))
+}
+
 // A client that writes its whole body before it reads, as browsers do, still
 // gets the page that says why it was refused.
 func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 	s := newSite(t)
 	conn := dial(t, s)
 	const length = 64 << 20
-	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", length)
+	sendHead(conn, "Content-Type: "+contentTypeB, fmt.Sprint("Content-Length: ", length))
 	chunk := make([]byte, 1<<20)
 	for range length / len(chunk) {
 		if _, err := conn.Write(chunk); err != nil {
@@ -306,17 +318,20 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 	}
 }
 
-// What headers alone condemn is refused before a byte of the body came.
+// What the headers rule out is refused before any of the body has come.
 func TestRefusedBeforeTheBody(t *testing.T) {
-	for name, test := range map[string]struct{ headers, want string }{
-		"another origin":  {"Content-Type: multipart/form-data; boundary=b\r\nOrigin: https://evil.example\r\nContent-Length: 9\r\n", " 403 "},
-		"another site":    {"Content-Type: multipart/form-data; boundary=b\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 9\r\n", " 403 "},
-		"no form":         {"Content-Type: text/plain\r\nContent-Length: 9\r\n", " 415 "},
-		"announced large": {"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999999\r\n", " 413 "},
+	for name, test := range map[string]struct {
+		headers []string
+		want    string
+	}{
+		"another origin":      {[]string{"Content-Type: " + contentTypeB, "Content-Length: 9", "Origin: https://evil.example"}, " 403 "},
+		"another site":        {[]string{"Content-Type: " + contentTypeB, "Content-Length: 9", "Sec-Fetch-Site: cross-site"}, " 403 "},
+		"not a form":          {[]string{"Content-Type: text/plain", "Content-Length: 9"}, " 415 "},
+		"announced too large": {[]string{"Content-Type: " + contentTypeB, "Content-Length: 999999999"}, " 413 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := dial(t, newSite(t))
-			fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\n%s\r\n", test.headers)
+			sendHead(conn, test.headers...)
 			if got := statusLine(t, conn); !strings.Contains(got, test.want) {
 				t.Errorf("%q, want%s", got, test.want)
 			}
@@ -324,14 +339,13 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
-// startUpload sends the first part of a form and returns the connection. The
-// site is receiving by then: it has asked for the body. finish is what is
-// missing.
-func startUpload(t *testing.T, s *site) (conn net.Conn, finish string) {
+// startUpload sends the beginning of a form, once the site has asked for the
+// body and so is receiving. rest is what is left to send.
+func startUpload(t *testing.T, s *site) (conn net.Conn, rest string) {
 	t.Helper()
 	conn = dial(t, s)
 	whole := rawForm(filePart(""))
-	fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", len(whole))
+	sendHead(conn, "Content-Type: "+contentTypeB, fmt.Sprint("Content-Length: ", len(whole)), "Expect: 100-continue")
 	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
 	got := make([]byte, len(goOn))
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != goOn {
@@ -342,15 +356,15 @@ func startUpload(t *testing.T, s *site) (conn net.Conn, finish string) {
 	return conn, whole[middle:]
 }
 
-// One upload too many is asked to come back, and the running ones go on.
+// One upload too many is asked to come back later; the running ones go on.
 func TestTooManyUploadsAtOnce(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) { d.Limits.Concurrent = 1 })
-	conn, finish := startUpload(t, s)
+	conn, rest := startUpload(t, s)
 	got := postFile(t, s, "")
 	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
 		t.Errorf("status %d with Retry-After %q, want 503", got.status, got.header.Get("Retry-After"))
 	}
-	fmt.Fprint(conn, finish)
+	fmt.Fprint(conn, rest)
 	if got := statusLine(t, conn); !strings.Contains(got, " 303 ") {
 		t.Errorf("the running upload ended with %q, want a 303", got)
 	}
@@ -362,7 +376,7 @@ func TestTooManyUploadsAtOnce(t *testing.T) {
 	}
 }
 
-// A client that goes away leaves nothing.
+// A client that goes away leaves nothing behind.
 func TestTheClientVanishes(t *testing.T) {
 	s := newSite(t)
 	conn, _ := startUpload(t, s)
@@ -380,8 +394,8 @@ func TestTheClientVanishes(t *testing.T) {
 	}
 }
 
-// An upload that comes too slowly is given up, and one that is merely slow is
-// not, on a clock that only waiting moves.
+// An upload that comes too slowly is cut off, and one that is merely slow is
+// not. Time passes only when all goroutines wait.
 func TestAStalledUpload(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -389,13 +403,13 @@ func TestAStalledUpload(t *testing.T) {
 	}{
 		{"nothing comes", ""},
 		{"a byte a second comes", "x"},
-		{"half of the floor comes", strings.Repeat("x", 512)},
+		{"half the least pace comes", strings.Repeat("x", 512)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn, folder := serveSlowly(t)
 				fmt.Fprint(conn, "--b\r\n"+filePart(""))
-				for range 5 * 60 { // longer than any deadline of the server's
+				for range 5 * 60 { // longer than any of the server's deadlines
 					time.Sleep(time.Second)
 					fmt.Fprint(conn, strings.Repeat("x", 1100))
 				}
@@ -422,7 +436,7 @@ func TestAStalledUpload(t *testing.T) {
 				}
 				checkGolden(t, "error-408", answer{response.StatusCode, response.Header, string(body)})
 				if got := time.Since(start); got > 60*time.Second {
-					t.Errorf("given up after %v, want no more than two paces", got)
+					t.Errorf("cut off after %v, want at most twice the time that a pace allows", got)
 				}
 				if files := names(t, &site{folder: folder}); len(files) > 0 {
 					t.Errorf("left behind: %v", files)
@@ -432,8 +446,8 @@ func TestAStalledUpload(t *testing.T) {
 	}
 }
 
-// serveSlowly serves the site on a connection that synctest sees wait, and
-// sends it the headers of an upload.
+// serveSlowly serves the site on a connection whose waiting synctest can see,
+// and sends it the head of an upload.
 func serveSlowly(t *testing.T) (conn net.Conn, folder string) {
 	t.Helper()
 	all, folder := deps(t, io.Discard)
@@ -448,14 +462,14 @@ func serveSlowly(t *testing.T) (conn net.Conn, folder string) {
 	listener.conns <- far
 	t.Cleanup(func() {
 		_ = conn.Close()
-		_ = server.Shutdown(context.WithoutCancel(t.Context())) // waits for the connection's end, which synctest wants to see
+		_ = server.Shutdown(context.WithoutCancel(t.Context())) // waits until the connection has ended, as synctest demands
 	})
-	fmt.Fprint(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999\r\n\r\n")
+	sendHead(conn, "Content-Type: "+contentTypeB, "Content-Length: 999999")
 	return conn, folder
 }
 
 // pipeListener accepts connections that never leave the process, so that
-// synctest sees them wait.
+// synctest can see their waiting.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

@@ -78,7 +78,7 @@ func New(deps Deps) (http.Handler, error) {
 	}
 	var errs [4]error
 	s.home, errs[0] = newHomePages(deps.Templates, deps.Assets, deps.Log)
-	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&formError{"A mistake.", "a.txt"}, deps.Limits})
+	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&validationError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	style, err := readStyle(deps.Templates, skeletonStyle)
 	errs[3] = err
