@@ -4,14 +4,14 @@ import "os"
 
 // OpenNamed opens a folder as if its file system had no unnamed files.
 func OpenNamed(folder string) (*Store, error) {
-	return open(folder, 0, func(root *os.Root) []drafts { return []drafts{namedDrafts{root}} })
+	return open(folder, 0, func(root *os.Root) []tempFiles { return []tempFiles{namedTempFiles{root}} })
 }
 
-// Chunks are for tests of the memory that uploads take together.
-type Chunks = chunks
+// Buffers let tests see the memory that uploads take together.
+type Buffers = buffers
 
 // Take is take.
-func (c *chunks) Take(size int64) []byte { return c.take(size) }
+func (b *buffers) Take(size int64) []byte { return b.take(size) }
 
-// GiveBack is giveBack.
-func (c *chunks) GiveBack(chunk []byte) { c.giveBack(chunk) }
+// Release is release.
+func (b *buffers) Release(buffer []byte) { b.release(buffer) }

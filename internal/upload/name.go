@@ -10,24 +10,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxName is the longest name in bytes: the 255 that ext4, APFS and NTFS take
-// (NTFS counts UTF-16 units, which are never more), less room for a suffix.
+// maxName is the length of the longest name, in bytes: the 255 that ext4, APFS
+// and NTFS allow (NTFS counts UTF-16 units, which are never more), less room for
+// a suffix.
 const maxName = 255 - len("-999999")
 
-// CleanName turns the name that a client gave into one that is safe to give a
-// file: the last component of a path of any system, in Unicode's form NFC,
-// without characters that can't be seen or that file systems treat specially.
-// It is never empty, never hidden and leaves room for a suffix.
+// CleanName turns a sender's name for a file into one that is safe on every
+// file system: the last component of what may be a path, in Unicode's
+// normalization form C, without characters that can't be seen or that have a
+// special meaning. It is never empty or hidden, and has at most 248 bytes.
 func CleanName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	name = strings.Map(func(r rune) rune {
 		switch {
-		// Cc and Cf: controls, and marks such as the ones that turn
-		// "exe.txt" round on screen.
+		// Controls, and marks such as those that reverse the order of
+		// letters on screen, so that an .exe looks like a .txt.
 		case unicode.Is(unicode.C, r), r == '\u2028', r == '\u2029':
 			return -1
-		// Windows takes none of these, and a colon opens a hidden stream.
+		// Windows allows none of these, and a colon would open a hidden
+		// stream of the file.
 		case strings.ContainsRune(`<>:"|?*`, r):
 			return '_'
 		case unicode.IsSpace(r):
@@ -35,8 +37,8 @@ func CleanName(name string) string {
 		}
 		return r
 	}, name)
-	// After the map, since a character that it removes may have kept a letter
-	// and its accent apart.
+	// Only now, since a character that was removed may have kept a letter and
+	// its accent apart.
 	name = trim(norm.NFC.String(name))
 	if name == "" {
 		return "file"
@@ -47,14 +49,14 @@ func CleanName(name string) string {
 	return shorten(name, maxName)
 }
 
-// trim removes what would hide a file, look like a command's option or, at the
-// end, be dropped by Windows.
+// trim removes what would hide a file or look like a command's option, and at
+// the end what Windows would drop.
 func trim(name string) string {
 	return strings.TrimRight(strings.TrimLeft(name, ".- "), ". ")
 }
 
-// shorten cuts name to at most limit bytes between two characters, and keeps
-// its extension if that is of a usual length.
+// shorten cuts a name between two characters, to at most limit bytes, and keeps
+// an extension of ordinary length.
 func shorten(name string, limit int) string {
 	if len(name) <= limit {
 		return name
@@ -70,8 +72,8 @@ func shorten(name string, limit int) string {
 	return trim(name[:end]) + extension
 }
 
-// isReserved tells whether Windows takes the name for a device, which it does
-// whatever the extension.
+// isReserved tells whether Windows would take the name for a device's, which it
+// does whatever the extension.
 func isReserved(name string) bool {
 	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
 	stem = strings.TrimRight(stem, " ")
@@ -86,8 +88,7 @@ func isReserved(name string) bool {
 	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
-// suffixed returns the n-th choice for a name: notes.txt, notes-1.txt
-// and so on.
+// suffixed returns the n-th variant of a name: notes.txt, notes-1.txt and so on.
 func suffixed(name string, n int) string {
 	if n == 0 {
 		return name

@@ -59,7 +59,8 @@ func sequence(err error, files ...upload.File) iter.Seq2[upload.File, error] {
 	}
 }
 
-// contents maps every name in the folder, hidden ones too, to what it holds.
+// contents maps the name of every file in the folder, hidden ones included, to
+// its content.
 func contents(tb testing.TB, folder string) map[string]string {
 	tb.Helper()
 	entries, err := os.ReadDir(folder)
@@ -99,7 +100,7 @@ func TestReceive(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode()&0o111 != 0 {
-		t.Errorf("mode %v: an upload can be executed", info.Mode())
+		t.Errorf("mode %v: an upload is executable", info.Mode())
 	}
 }
 
@@ -126,20 +127,20 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 	}
 }
 
-// Where drafts must have names they are hidden, and all else holds.
-func TestNamedDrafts(t *testing.T) {
+// Temporary files that must have names are hidden; everything else is the same.
+func TestNamedTemporaryFiles(t *testing.T) {
 	store, folder := openWith(t, upload.OpenNamed)
 	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
 		yield(text("a.txt", "one"), nil)
 		yield(text("a.txt", "two"), nil)
-		drafts := contents(t, folder)
-		for name := range drafts {
+		found := contents(t, folder)
+		for name := range found {
 			if !strings.HasPrefix(name, ".part-") {
-				t.Errorf("%s is visible before the end of the form", name)
+				t.Errorf("%s is visible before the end of the sequence", name)
 			}
 		}
-		if len(drafts) != 2 {
-			t.Errorf("%d drafts, want 2", len(drafts))
+		if len(found) != 2 {
+			t.Errorf("%d temporary files, want 2", len(found))
 		}
 	})
 	if err != nil {
@@ -154,7 +155,7 @@ func TestNamedDrafts(t *testing.T) {
 	}
 }
 
-// A body's panic reaches the caller, who can recover, and leaves nothing.
+// A body's panic reaches the caller, who can recover, and leaves nothing behind.
 func TestABodyThatPanics(t *testing.T) {
 	store, folder := open(t)
 	defer func() {
@@ -172,7 +173,7 @@ type panicReader struct{}
 
 func (panicReader) Read([]byte) (int, error) { panic("oh") }
 
-func TestOneNameForManyAtOnce(t *testing.T) {
+func TestManySendersOfOneName(t *testing.T) {
 	const senders = 48
 	store, folder := open(t)
 	var group sync.WaitGroup
@@ -216,7 +217,7 @@ func TestOpenSweepsTheFolder(t *testing.T) {
 	}
 }
 
-func TestOpenMakesTheFolder(t *testing.T) {
+func TestOpenCreatesTheFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	store, err := upload.Open(folder, 0)
 	if err != nil {
@@ -231,7 +232,7 @@ func TestOpenMakesTheFolder(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoFolder(t *testing.T) {
+func TestOpenRefusesAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "uploads")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

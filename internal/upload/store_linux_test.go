@@ -11,8 +11,8 @@ import (
 	"homepage/internal/upload"
 )
 
-// smallDisk mounts a real disk of 4 MiB. Only root may; others can't run what
-// needs it.
+// smallDisk mounts a real file system of 4 MiB, which only root may do. For
+// others it skips the test.
 func smallDisk(t *testing.T, flags uintptr) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -31,9 +31,9 @@ func smallDisk(t *testing.T, flags uintptr) string {
 	return folder
 }
 
-func openAt(t *testing.T, folder string, reserve int64) *upload.Store {
+func openAt(t *testing.T, folder string, keepFree int64) *upload.Store {
 	t.Helper()
-	store, err := upload.Open(folder, reserve)
+	store, err := upload.Open(folder, keepFree)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func openAt(t *testing.T, folder string, reserve int64) *upload.Store {
 	return store
 }
 
-// zeros is a body of so many bytes.
+// zeros is a body of n bytes.
 func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
 
 type zeroReader struct{}
@@ -55,14 +55,14 @@ func (zeroReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A disk that fills up amid an upload that announced less, as a lie or because
-// another program writes there too.
+// The disk fills up in the middle of an upload that announced less, or while
+// another program writes to it too.
 func TestAFullDisk(t *testing.T) {
 	folder := smallDisk(t, 0)
 	store := openAt(t, folder, 0)
 	receipts, err := store.Receive(1, sequence(nil, text("small.txt", "small"), upload.File{Name: "large.bin", Body: zeros(6 << 20)}))
 	if !errors.Is(err, upload.ErrNoSpace) || receipts != nil {
-		t.Errorf("receipts %v and error %v, want none and no space", receipts, err)
+		t.Errorf("receipts %v and error %v, want none and ErrNoSpace", receipts, err)
 	}
 	if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
 		t.Error(diff)
@@ -75,17 +75,17 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
-// unread fails the test if anything is asked of it.
+// unread is a sequence that fails the test if it is asked for a file.
 func unread(t *testing.T) func(func(upload.File, error) bool) {
 	t.Helper()
-	return func(func(upload.File, error) bool) { t.Error("the form was read") }
+	return func(func(upload.File, error) bool) { t.Error("the first file was asked for") }
 }
 
-func TestRoomIsSetAside(t *testing.T) {
+func TestSpaceIsReserved(t *testing.T) {
 	const mib = 1 << 20
 	store := openAt(t, smallDisk(t, 0), 1*mib)
 	if _, err := store.Receive(4*mib, unread(t)); !errors.Is(err, upload.ErrNoSpace) {
-		t.Errorf("error %v for what would take the reserve, want no space", err)
+		t.Errorf("error %v for what would leave too little free, want ErrNoSpace", err)
 	}
 
 	read, write := io.Pipe()
@@ -94,14 +94,14 @@ func TestRoomIsSetAside(t *testing.T) {
 		_, err := store.Receive(2*mib, sequence(nil, upload.File{Name: "first.bin", Body: read}))
 		done <- err
 	}()
-	for _, chunk := range [][]byte{make([]byte, mib), {0}} { // once the second is taken, the first is on the disk
-		if _, err := write.Write(chunk); err != nil {
+	for _, piece := range [][]byte{make([]byte, mib), {0}} { // once the second is read, the first is on the disk
+		if _, err := write.Write(piece); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// 4 in all, 1 reserved, 1 written, 1 still promised.
+	// Of 4 MiB, 1 is to stay free, 1 is written and 1 still reserved.
 	if _, err := store.Receive(2*mib, unread(t)); !errors.Is(err, upload.ErrNoSpace) {
-		t.Errorf("error %v for what another upload was promised, want no space", err)
+		t.Errorf("error %v for what another upload has reserved, want ErrNoSpace", err)
 	}
 	if _, err := store.Receive(mib/2, sequence(nil, text("beside.txt", "beside"))); err != nil {
 		t.Errorf("what fits beside it: %v", err)
@@ -112,7 +112,7 @@ func TestRoomIsSetAside(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the first upload: %v", err)
 	}
-	// It took 1 of the 2 that it was promised; the other is free again.
+	// It used 1 of the 2 MiB that it had reserved; the other is free again.
 	if _, err := store.Receive(3*mib/2, sequence(nil, text("after.txt", "after"))); err != nil {
 		t.Errorf("what fits after it: %v", err)
 	}
@@ -125,8 +125,9 @@ func TestOpenRefusesAFolderThatCantBeWritten(t *testing.T) {
 	}
 }
 
-// Nothing is named before it is published, so that a kill leaves nothing.
-func TestADraftHasNoName(t *testing.T) {
+// Nothing has a name until it is published, so a killed program leaves nothing
+// behind.
+func TestATemporaryFileHasNoName(t *testing.T) {
 	store, folder := open(t)
 	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
 		yield(text("a.txt", "one"), nil)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// free returns the bytes that this program may still write to the folder's disk.
+// free returns how many bytes this program may still write to the folder's disk.
 func free(root *os.Root) (int64, error) {
 	folder, err := root.Open(".")
 	if err != nil {
@@ -17,5 +17,5 @@ func free(root *os.Root) (int64, error) {
 	}
 	var disk unix.Statfs_t
 	err = unix.Fstatfs(int(folder.Fd()), &disk)
-	return int64(disk.Bavail) * int64(disk.Bsize), errors.Join(err, folder.Close()) //nolint:gosec,unconvert // no disk is larger; the types differ between systems
+	return int64(disk.Bavail) * int64(disk.Bsize), errors.Join(err, folder.Close()) //nolint:gosec,unconvert // no disk is that large; the types differ between systems
 }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// free returns the bytes that this program may still write to the folder's disk.
+// free returns how many bytes this program may still write to the folder's disk.
 func free(root *os.Root) (int64, error) {
 	path, err := windows.UTF16PtrFromString(root.Name())
 	if err != nil {
