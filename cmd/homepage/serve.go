@@ -98,7 +98,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 
 	server := newServer(running.track(site), log)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(joiningListener{listener}) }()
+	go func() { served <- server.Serve(listener) }()
 	select {
 	case err := <-served:
 		return err
