@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
-	return serve(ctx, settings, newLogger(stderr, settings.LogLevel))
+	return serveSite(ctx, settings, newLogger(stderr, settings.LogLevel))
 }
 
 // exitStatus is 0 for success and help, 2 for settings that can't be

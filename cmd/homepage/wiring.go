@@ -15,6 +15,7 @@ import (
 
 	"homepage/internal/home"
 	"homepage/internal/sample"
+	"homepage/internal/serve"
 	"homepage/internal/service"
 	"homepage/internal/upload"
 	"homepage/internal/web"
@@ -33,9 +34,9 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// serve wires the program together, serves until ctx is done, and drains. All
-// that can fail fails before it says that it listens.
-func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
+// serveSite wires the program together, serves until ctx is done, and drains.
+// Whatever can fail at the start fails before "listening" is logged.
+func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	template, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be stamped: %w", err)
@@ -69,7 +70,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	homepage := home.New(life, log, int(s.HomepageConcurrency), time.Duration(s.HomepageGrace),
 		client.Promo(promo), client.Recommendations(recco))
 
-	var running drain
+	server := serve.New(time.Duration(s.ShutdownTimeout), log)
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,
@@ -82,7 +83,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 			Concurrent: int64(s.UploadMaxConcurrent),
 		},
 		Now:   func() time.Time { return time.Now().In(s.CertificateTimezone) },
-		Ready: running.ready,
+		Ready: server.Ready,
 		Log:   log,
 	})
 	if err != nil {
@@ -96,20 +97,10 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		"promo", promo.Redacted(), "recommendations", recco.Redacted(), "samples", samples,
 		"certificate", template.String(), "uploads", s.Uploads)
 
-	server := newServer(running.track(site), log)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
+	if err := server.Run(ctx, listener, site); !errors.Is(err, serve.ErrCutOff) {
 		return err
-	case <-ctx.Done():
 	}
-	log.InfoContext(ctx, "draining", "timeout", time.Duration(s.ShutdownTimeout).String())
-	if running.finish(server, time.Duration(s.ShutdownTimeout)) {
-		log.InfoContext(ctx, "drained")
-	} else {
-		log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")
-	}
+	log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")
 	return nil
 }
 
@@ -124,23 +115,7 @@ func startSamples(ctx context.Context, delay time.Duration, assets *web.Assets) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("sample services: %w", err)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }() // until stop
 	return &url.URL{Scheme: "http", Host: listener.Addr().String()}, func() { _ = server.Close() }, nil
-}
-
-const readHeaderTimeout = 10 * time.Second
-
-// newServer bounds what a slow or idle client can hold. Uploads and their
-// answers renew the deadlines for as long as they get on.
-func newServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
 }

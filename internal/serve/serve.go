@@ -1,0 +1,114 @@
+// Package serve runs an HTTP server until it is told to stop, and then drains
+// it without cutting anyone off. It bounds what a slow or idle client can hold.
+// It knows nothing of what it serves, and opens no listener.
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ErrCutOff says that requests were still running when the time to drain was
+// over, and were cut off.
+var ErrCutOff = errors.New("requests were cut off")
+
+// Server serves one site, once.
+type Server struct {
+	drainTimeout time.Duration
+	log          *slog.Logger
+
+	mu       sync.Mutex // no request is counted once draining is set
+	draining bool
+	running  sync.WaitGroup // the requests that began before the drain
+}
+
+// New returns a server whose requests get drainTimeout to finish once it is
+// told to stop.
+func New(drainTimeout time.Duration, log *slog.Logger) *Server {
+	return &Server{drainTimeout: drainTimeout, log: log}
+}
+
+// Ready reports whether the server has not begun to drain.
+func (s *Server) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.draining
+}
+
+// Run serves the handler's answers until ctx is done, and then drains. It takes
+// over the listener. Its error is the listener's, or ErrCutOff.
+//
+// New requests are still served while those that were running when the drain
+// began finish, so that load balancers can see the site say that it is not
+// ready. Then the listener is closed, and what came in meanwhile finishes too.
+func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	// Uploads and their answers extend the deadlines for as long as they make
+	// progress.
+	server := &http.Server{
+		Handler:           s.count(handler),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	defer func() { _ = server.Close() }() // cuts off what is left, if anything
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	finished := s.drain()
+	server.SetKeepAlivesEnabled(false)
+	s.log.InfoContext(ctx, "draining", "timeout", s.drainTimeout.String())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drainTimeout)
+	defer cancel()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+	}
+	if server.Shutdown(ctx) != nil {
+		return ErrCutOff
+	}
+	s.log.InfoContext(ctx, "drained")
+	return nil
+}
+
+// count counts the requests that a drain waits for before it closes the
+// listener.
+func (s *Server) count(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		counted := !s.draining
+		if counted {
+			s.running.Add(1)
+		}
+		s.mu.Unlock()
+		if counted {
+			defer s.running.Done()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// drain begins the drain. The channel is closed when the requests that were
+// running are done.
+func (s *Server) drain() <-chan struct{} {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	return done
+}
