@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"homepage/internal/certificate"
@@ -11,11 +12,12 @@ import (
 
 const checkUsage = `Usage: homepage check FILE
 
-Tells how a PDF would be stamped as CERTIFICATE_TEMPLATE, which is a path or an
-http or https URL. The exit status is 1 if it can't be used.
+Checks whether a PDF, at a path or an http or https URL, can be used as
+CERTIFICATE_TEMPLATE, and shows how it would be stamped. The exit status is 1 if
+it can't be used.
 `
 
-// check tells a template's author how it would be stamped.
+// check shows the author of a template how it would be stamped.
 func check(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 {
 		return usageError{"check takes the path or URL of one PDF"}
@@ -24,11 +26,11 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 		_, err := io.WriteString(stdout, checkUsage)
 		return err
 	}
-	template, err := (&templateSource{location: args[0], timeout: templateTimeout}).read(ctx)
+	template, err := openTemplate(ctx, args[0], slog.New(slog.DiscardHandler))
 	if err != nil {
 		return fmt.Errorf("the template can't be used: %w", err)
 	}
-	return writeReport(stdout, template.Report())
+	return writeReport(stdout, template.Template().Report())
 }
 
 func writeReport(w io.Writer, r certificate.Report) error {
@@ -44,7 +46,7 @@ func writeReport(w io.Writer, r certificate.Report) error {
 	}
 	switch {
 	case r.AtRisk:
-		line("PDF/A", r.PDFA+" is claimed, and no longer holds: the stamp's font is not embedded")
+		line("PDF/A", r.PDFA+" is claimed, but no longer holds: the stamp's font is not embedded")
 	case r.PDFA != "":
 		line("PDF/A", r.PDFA+" is claimed, and not touched by the stamp")
 	default:

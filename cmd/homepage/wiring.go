@@ -13,12 +13,15 @@ import (
 	"os"
 	"time"
 
+	"homepage/internal/certificate/source"
 	"homepage/internal/home"
+	"homepage/internal/redact"
 	"homepage/internal/sample"
 	"homepage/internal/serve"
 	"homepage/internal/service"
 	"homepage/internal/upload"
 	"homepage/internal/web"
+	"homepage/pdfs"
 	"homepage/static"
 	"homepage/templates"
 )
@@ -39,9 +42,9 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	template, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
-		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be stamped: %w", err)
+		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
-	defer template.reloadOnHangup(ctx, log)()
+	defer template.ReloadOnHangup(ctx)()
 	uploads, err := upload.Open(string(s.Uploads), int64(s.UploadReserve))
 	if err != nil {
 		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
@@ -75,7 +78,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      homepage.Gather,
-		Certificate: template.inService.Load,
+		Certificate: template.Template,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{
 			Bytes:      int64(s.UploadMaxBytes),
@@ -94,7 +97,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return fmt.Errorf("ADDR: %w", err)
 	}
 	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
-		"promo", promo.Redacted(), "recommendations", recco.Redacted(), "samples", samples,
+		"promo", redact.URL(promo), "recommendations", redact.URL(recco), "samples", samples,
 		"certificate", template.String(), "uploads", s.Uploads)
 
 	if err := server.Run(ctx, listener, site); !errors.Is(err, serve.ErrCutOff) {
@@ -102,6 +105,13 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")
 	return nil
+}
+
+// openTemplate opens the certificate's template, the embedded one if there is no
+// location.
+func openTemplate(ctx context.Context, location string, log *slog.Logger) (*source.Source, error) {
+	const timeout = 10 * time.Second // of the start, and of each reload
+	return source.Open(ctx, location, pdfs.CertificateTemplate, timeout, log)
 }
 
 // startSamples serves the sample services on a free loopback port, where

@@ -1,0 +1,215 @@
+// Package source keeps the certificate's template in service: it reads it from
+// a file, a URL or the program itself, and again at each SIGHUP. Whether a file
+// can be a template is for package certificate to judge.
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"homepage/internal/certificate"
+	"homepage/internal/redact"
+)
+
+// Source is where a template comes from.
+type Source struct {
+	location string   // a path, or nothing for the template built in
+	url      *url.URL // in place of a path
+	builtIn  []byte
+	timeout  time.Duration
+	log      *slog.Logger
+
+	newest    version // of the template in service
+	inService atomic.Pointer[certificate.Template]
+}
+
+// version is what an answer says of its age (RFC 9110, 8.8), to ask only for a
+// newer one next time.
+type version struct{ etag, modified string }
+
+// errUnchanged says that the template in service is the newest.
+var errUnchanged = errors.New("unchanged")
+
+// Open links the template at a path or an http or https URL, or the one built
+// in if the location is empty. The timeout bounds each fetch of a URL. The log
+// gets the template's warnings.
+//
+// No error and no log line shows a password or a query's value.
+func Open(ctx context.Context, location string, builtIn []byte, timeout time.Duration, log *slog.Logger) (*Source, error) {
+	s := &Source{location: location, builtIn: builtIn, timeout: timeout, log: log}
+	if strings.Contains(location, "://") {
+		u, err := url.Parse(location)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return nil, errors.New("it is neither a path nor an http or https URL")
+		}
+		s.url = u
+	}
+	return s, s.load(ctx)
+}
+
+// Template returns the template in service. Whoever has it can keep it,
+// whatever replaces it meanwhile. Template is safe for concurrent use.
+func (s *Source) Template() *certificate.Template { return s.inService.Load() }
+
+// String names the source.
+func (s *Source) String() string {
+	if s.url != nil {
+		return redact.URL(s.url)
+	}
+	return cmp.Or(s.location, "built in")
+}
+
+// ReloadOnHangup loads the template again at each SIGHUP until it is stopped.
+// A template that can't be used leaves the old one in service.
+func (s *Source) ReloadOnHangup(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-hangups:
+			case <-ctx.Done():
+				return
+			}
+			switch err := s.load(ctx); {
+			case err == nil:
+				s.log.InfoContext(ctx, "certificate template reloaded", "certificate", s.String())
+			case errors.Is(err, errUnchanged):
+				s.log.InfoContext(ctx, "certificate template unchanged", "certificate", s.String())
+			default:
+				s.log.ErrorContext(ctx, "certificate template not reloaded; the old one stays in service", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		<-done
+	}
+}
+
+// load links what the source holds now and puts it in service. After an error,
+// errUnchanged among them, the template before stays.
+func (s *Source) load(ctx context.Context) error {
+	file, newest, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	template, err := certificate.Link(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	s.newest = newest
+	s.inService.Store(template)
+	for _, warning := range template.Report().Warnings {
+		s.log.WarnContext(ctx, "certificate template", "certificate", s.String(), "warning", warning)
+	}
+	return nil
+}
+
+func (s *Source) read(ctx context.Context) (file []byte, newest version, err error) {
+	switch {
+	case s.url != nil:
+		if file, newest, err = s.fetch(ctx); err != nil {
+			err = fmt.Errorf("GET %s: %w", s, err)
+		}
+		return file, newest, err
+	case s.location == "":
+		return s.builtIn, version{}, nil
+	}
+	opened, err := os.Open(s.location)
+	if err != nil {
+		return nil, version{}, err
+	}
+	file, err = readAll(opened)
+	return file, version{}, errors.Join(err, opened.Close())
+}
+
+// readAll reads no more than one byte above the most a template may have, which
+// Link refuses.
+func readAll(r io.Reader) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, certificate.MaxTemplate+1))
+}
+
+// fetch asks for a template newer than the one in service, and returns
+// errUnchanged if there is none (RFC 9110, 13.1).
+func (s *Source) fetch(ctx context.Context) (file []byte, newest version, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	defer func() {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no complete answer within %v", s.timeout)
+		}
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), http.NoBody)
+	if err != nil {
+		return nil, version{}, errors.New("no request can be made of this URL")
+	}
+	request.Header.Set("Accept", "application/pdf")
+	if s.newest.etag != "" {
+		request.Header.Set("If-None-Match", s.newest.etag)
+	}
+	if s.newest.modified != "" {
+		request.Header.Set("If-Modified-Since", s.newest.modified)
+	}
+	// Reloads are rare: no connection is kept for the next one.
+	client := &http.Client{Transport: discreet{&http.Transport{DisableKeepAlives: true}}, CheckRedirect: checkRedirect}
+	response, err := client.Do(request)
+	if err != nil {
+		// A url.Error shows the URL, secrets included.
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return nil, version{}, err
+	}
+	defer func() { _ = response.Body.Close() }() // what is left of it is of no use
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotModified:
+		return nil, version{}, errUnchanged
+	default:
+		return nil, version{}, fmt.Errorf("status %s", response.Status)
+	}
+	file, err = readAll(response.Body)
+	return file, version{response.Header.Get("ETag"), response.Header.Get("Last-Modified")}, err
+}
+
+const maxRedirects = 10
+
+func checkRedirect(next *http.Request, before []*http.Request) error {
+	if len(before) > maxRedirects {
+		return fmt.Errorf("redirected more than %d times", maxRedirects)
+	}
+	next.Header.Del("Referer") // it tells the next site the query of this one
+	return nil
+}
+
+// discreet is a transport that refuses a redirect to what is not a URL.
+// http.Client would, with an error that shows all of it.
+type discreet struct{ http.RoundTripper }
+
+func (d discreet) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := d.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := response.Location(); err != nil && !errors.Is(err, http.ErrNoLocation) {
+		_ = response.Body.Close() // what it says is of no use
+		return nil, errors.New("redirected to what is not a URL")
+	}
+	return response, nil
+}
