@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/url"
 	"reflect"
@@ -17,55 +17,29 @@ import (
 )
 
 // settings are all that can be set. Each field is a flag, --service-timeout,
-// and an environment variable, SERVICE_TIMEOUT; the flag wins.
+// and an environment variable, SERVICE_TIMEOUT; the flag wins. Its type tag
+// names one of the kinds that parseSettings lists.
 type settings struct {
-	Addr                address        `default:"127.0.0.1:8000" help:"Address to listen on."`
-	PromoServiceURL     *url.URL       `placeholder:"URL" help:"Promo service. Without it a sample runs inside the program."`
-	ReccoServiceURL     *url.URL       `placeholder:"URL" help:"Recommendation service. Without it a sample runs inside the program."`
-	ServiceTimeout      positive       `default:"2s" help:"How long a service may take to connect, answer and be decoded, together."`
-	StaleIfError        duration       `default:"5m" help:"How long a service's last good answer stands in when it fails, if the answer does not say."`
-	HomepageGrace       duration       `default:"50ms" help:"How long a page waits for sections that are nearly there before it begins without them."`
-	HomepageConcurrency count          `default:"0" help:"How many services a page calls at once; 0 is all, 1 is one after the other."`
-	SampleDelay         duration       `default:"0s" help:"How long the sample services wait before they answer."`
-	CertificateTemplate string         `placeholder:"FILE" help:"PDF with the text %timestamp% or a form field timestamp, as a path or URL. Without it the one inside the program is used. SIGHUP reads it again."`
-	CertificateTimezone *time.Location `default:"UTC" help:"IANA time zone of the stamp."`
-	Uploads             folder         `default:"uploads" help:"Folder that uploads are stored in. It is made if it is missing."`
-	UploadMaxBytes      size           `default:"1GiB" help:"Most bytes in one upload."`
-	UploadMaxFiles      atLeastOne     `default:"20" help:"Most files in one upload."`
-	UploadMaxConcurrent atLeastOne     `default:"64" help:"Most uploads at once; more are asked to come back."`
-	UploadReserve       room           `default:"256MiB" help:"Bytes of the disk that uploads leave free."`
-	ShutdownTimeout     positive       `default:"30s" help:"How long running requests may take to finish after SIGTERM."`
-	LogLevel            slog.Level     `default:"info" help:"Least level that is logged."`
+	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on."`
+	PromoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
+	ReccoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
+	ServiceTimeout      time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
+	StaleIfError        time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
+	HomepageGrace       time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
+	HomepageConcurrency int            `type:"number" default:"0" help:"How many services a page calls at once: 0 for all, 1 for one after the other."`
+	SampleDelay         time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
+	CertificateTemplate string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
+	CertificateTimezone *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
+	Uploads             string         `type:"folder" default:"uploads" help:"Folder to store uploads in. It is created if it is missing."`
+	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
+	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
+	UploadMaxConcurrent int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
+	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
+	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
+	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 }
 
-// The kinds of settings that Go's own types don't tell apart.
-type (
-	positive   time.Duration
-	duration   time.Duration // zero or more
-	count      int           // zero or more
-	atLeastOne int
-	size       int64 // bytes, at least one
-	room       int64 // bytes, zero or more
-	address    string
-	folder     string // not empty
-)
-
-// What each kind takes, as a bad value is told.
-const (
-	takesAddr       = "host:port, such as 127.0.0.1:8000 or :8000"
-	takesURL        = "an http or https URL"
-	takesPositive   = "a duration above zero, such as 500ms or 2s"
-	takesDuration   = "a duration of zero or more, such as 500ms or 2s"
-	takesCount      = "a whole number of zero or more"
-	takesAtLeastOne = "a whole number above zero"
-	takesSize       = "a size above zero in bytes or with a unit KiB, MiB, GiB or TiB, such as 1GiB or 1048576"
-	takesRoom       = "a size of zero or more in bytes or with a unit KiB, MiB, GiB or TiB, such as 256MiB or 0"
-	takesZone       = "an IANA time zone, such as Europe/Berlin or UTC"
-	takesLevel      = "debug, info, warn or error"
-	takesFolder     = "the path of a folder"
-)
-
-// usageError is a setting that can't be understood.
+// usageError is a command line or a setting that can't be understood.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
@@ -80,58 +54,24 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	helped := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
-		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. 'homepage check FILE' tells whether a PDF can be the certificate's template."),
+		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template."),
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { helped = true }), // called by help alone
 		kong.Resolvers(fromEnvironment(getenv)),
 		kong.ValueFormatter(withVariable),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80}),
-		kind(takesAddr, func(s string) (address, error) {
-			_, port, err := net.SplitHostPort(s)
-			if err == nil {
-				_, err = strconv.ParseUint(port, 10, 16)
-			}
-			return address(s), err
-		}),
-		kind(takesFolder, func(s string) (folder, error) {
-			return folder(s), orOutside(nil, s != "")
-		}),
-		kind(takesPositive, func(s string) (positive, error) {
-			d, err := time.ParseDuration(s)
-			return positive(d), orOutside(err, d > 0)
-		}),
-		kind(takesDuration, func(s string) (duration, error) {
-			d, err := time.ParseDuration(s)
-			return duration(d), orOutside(err, d >= 0)
-		}),
-		kind(takesCount, func(s string) (count, error) {
-			n, err := strconv.Atoi(s)
-			return count(n), orOutside(err, n >= 0)
-		}),
-		kind(takesAtLeastOne, func(s string) (atLeastOne, error) {
-			n, err := strconv.Atoi(s)
-			return atLeastOne(n), orOutside(err, n > 0)
-		}),
-		kind(takesSize, func(s string) (size, error) {
-			n, err := parseBytes(s)
-			return size(n), orOutside(err, n > 0)
-		}),
-		kind(takesRoom, func(s string) (room, error) {
-			n, err := parseBytes(s)
-			return room(n), orOutside(err, n >= 0)
-		}),
-		kind(takesURL, func(s string) (*url.URL, error) {
-			u, err := url.Parse(s)
-			return u, orOutside(err, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "")
-		}),
-		kind(takesZone, func(s string) (*time.Location, error) {
-			zone, err := time.LoadLocation(s)
-			return zone, orOutside(err, s != "" && s != "Local")
-		}),
-		kind(takesLevel, func(s string) (slog.Level, error) {
-			var level slog.Level
-			return level, level.UnmarshalText([]byte(s))
-		}),
+
+		kind("address", "host:port, such as 127.0.0.1:8000 or :8000", parseAddress),
+		kind("url", "an http or https URL", parseURL),
+		kind("duration", "a duration of zero or more, such as 500ms or 2s", atLeast(0, time.ParseDuration)),
+		kind("duration above zero", "a duration above zero, such as 500ms or 2s", atLeast(1, time.ParseDuration)),
+		kind("number", "a whole number of zero or more", atLeast(0, strconv.Atoi)),
+		kind("number above zero", "a whole number above zero", atLeast(1, strconv.Atoi)),
+		kind("size", "a size of zero or more, in bytes or in KiB, MiB, GiB or TiB, such as 256MiB or 0", atLeast(0, parseBytes)),
+		kind("size above zero", "a size above zero, in bytes or in KiB, MiB, GiB or TiB, such as 1GiB or 1048576", atLeast(1, parseBytes)),
+		kind("time zone", "an IANA time zone, such as Europe/Berlin or UTC", parseZone),
+		kind("folder", "the path of a folder", parseFolder),
+		kind("level", "debug, info, warn or error", parseLevel),
 	)
 	if err != nil {
 		return settings{}, err
@@ -141,72 +81,126 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		return settings{}, errHelp
 	}
 	if err != nil {
-		if bad, ok := errors.AsType[badValueError](err); ok {
-			err = bad // without kong's own words round it
+		if bad, ok := errors.AsType[usageError](err); ok {
+			return settings{}, bad // without kong's own words around it
 		}
 		return settings{}, usageError{err.Error()}
 	}
 	return s, nil
 }
 
-// errOutside says that a value is of the right form but not allowed.
-var errOutside = errors.New("outside what is allowed")
-
-func orOutside(err error, inside bool) error {
-	if err == nil && !inside {
-		return errOutside
-	}
-	return err
-}
-
-// kind makes kong parse fields of type T, and say what they take if it can't.
-func kind[T any](takes string, parse func(string) (T, error)) kong.Option {
-	return kong.TypeMapper(reflect.TypeFor[T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+// kind makes kong parse the fields of a type tag, and say what they take if it
+// can't.
+func kind[T any](name, takes string, parse func(string) (T, error)) kong.Option {
+	return kong.NamedMapper(name, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var text string
 		if err := ctx.Scan.PopValueInto(ctx.Value.Name, &text); err != nil {
 			return err
 		}
 		value, err := parse(text)
-		if err != nil {
-			return badValueError{ctx.Value.Name, text, takes}
+		switch {
+		case errors.Is(err, errSecret):
+			return usageError{fmt.Sprintf("%s (--%s) takes %s; its value is not shown, as it may hold a secret", variable(ctx.Value), ctx.Value.Name, takes)}
+		case err != nil:
+			return usageError{fmt.Sprintf("%s (--%s) is %q, but takes %s", variable(ctx.Value), ctx.Value.Name, text, takes)}
 		}
 		target.Set(reflect.ValueOf(value))
 		return nil
 	}))
 }
 
-// badValueError says which setting is wrong and what it takes.
-type badValueError struct{ flag, value, takes string }
+var (
+	errNotAllowed = errors.New("value not allowed")
+	errSecret     = errors.New("value not allowed, nor to be shown")
+)
 
-func (e badValueError) Error() string {
-	return fmt.Sprintf("%s (--%s) is %q, but takes %s", variable(e.flag), e.flag, e.value, e.takes)
+// atLeast makes parse refuse values below the least one.
+func atLeast[T cmp.Ordered](least T, parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		value, err := parse(s)
+		if err == nil && value < least {
+			err = errNotAllowed
+		}
+		return value, err
+	}
 }
 
-// variable returns the environment variable of a flag.
-func variable(flag string) string {
-	return strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+func parseAddress(s string) (string, error) {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return s, err
 }
 
-// fromEnvironment looks a flag up in the environment. An empty variable is as
-// good as none. Kong's own look-up would go round getenv.
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, errSecret
+	}
+	return u, nil
+}
+
+// parseBytes reads a number of bytes, with or without a binary unit, below 4 EiB.
+func parseBytes(s string) (int64, error) {
+	number, shift := s, 0
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if n, ok := strings.CutSuffix(s, unit); ok {
+			number, shift = strings.TrimSpace(n), 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 63-shift) // so that no shift overflows
+	return n << shift, err
+}
+
+func parseZone(s string) (*time.Location, error) {
+	if s == "" || s == "Local" { // which time itself takes, and are no zones
+		return nil, errNotAllowed
+	}
+	return time.LoadLocation(s)
+}
+
+func parseFolder(s string) (string, error) {
+	if s == "" {
+		return "", errNotAllowed
+	}
+	return s, nil
+}
+
+func parseLevel(s string) (level slog.Level, err error) {
+	err = level.UnmarshalText([]byte(s))
+	return level, err
+}
+
+// variable returns the environment variable of a setting. Kong's own flags,
+// which are switches, have none.
+func variable(v *kong.Value) string {
+	if v.IsBool() {
+		return ""
+	}
+	return strings.ToUpper(strings.ReplaceAll(v.Name, "-", "_"))
+}
+
+// fromEnvironment looks settings up. Kong's own env tags would bypass getenv,
+// and take an empty variable for a value.
 func fromEnvironment(getenv func(string) string) kong.ResolverFunc {
 	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if value := getenv(variable(flag.Name)); value != "" && flag.Name != "help" {
-			return value, nil
+		if name := variable(flag.Value); name != "" && getenv(name) != "" {
+			return getenv(name), nil
 		}
 		return nil, nil
 	}
 }
 
 // withVariable adds the environment variable to a flag's help.
-func withVariable(value *kong.Value) string {
-	if value.Name == "help" {
-		return value.Help
+func withVariable(v *kong.Value) string {
+	if name := variable(v); name != "" {
+		return strings.TrimSuffix(v.Help, ".") + " (" + name + ")."
 	}
-	return strings.TrimSuffix(value.Help, ".") + " (" + variable(value.Name) + ")."
+	return v.Help
 }
 
-// twoDashes lets -addr stand for --addr, as Go's own programs take it. There
+// twoDashes lets -addr stand for --addr, as Go's own flag package does. There
 // is no other short flag than -h.
 func twoDashes(args []string) []string {
 	out := make([]string, len(args))
@@ -217,16 +211,4 @@ func twoDashes(args []string) []string {
 		out[i] = arg
 	}
 	return out
-}
-
-// parseBytes reads bytes, with or without a binary unit.
-func parseBytes(s string) (int64, error) {
-	number, unit := s, int64(1)
-	for i, suffix := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if n, ok := strings.CutSuffix(s, suffix); ok {
-			number, unit = strings.TrimSpace(n), 1<<(10*(i+1))
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	return n * unit, orOutside(err, n <= math.MaxInt64/2/unit)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"strings"
@@ -24,13 +25,26 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{nil, map[string]string{"ADDR": ":99999"}, []string{"ADDR", "host:port"}},
 		{nil, map[string]string{"PROMO_SERVICE_URL": "promo:80"}, []string{"PROMO_SERVICE_URL", "http or https URL"}},
 		{nil, map[string]string{"RECCO_SERVICE_URL": "ftp://x/"}, []string{"RECCO_SERVICE_URL", "http or https URL"}},
+		{nil, map[string]string{"PROMO_SERVICE_URL": "ftp://reader:hunter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
+		{nil, map[string]string{"PROMO_SERVICE_URL": "http://reader:hun ter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
+		{[]string{"--recco-service-url=reader:hunter2@x/?api_key=hunter2"}, nil, []string{"RECCO_SERVICE_URL (--recco-service-url) takes an http or https URL"}},
+		{nil, map[string]string{"SERVICE_TIMEOUT": "x"}, []string{`SERVICE_TIMEOUT (--service-timeout) is "x", but takes a duration above zero, such as 500ms or 2s`}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "2"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "0s"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
 		{nil, map[string]string{"SAMPLE_DELAY": "-1s"}, []string{"SAMPLE_DELAY", "zero or more"}},
+		{nil, map[string]string{"STALE_IF_ERROR": "-5m"}, []string{"STALE_IF_ERROR", "zero or more"}},
+		{nil, map[string]string{"HOMEPAGE_GRACE": "short"}, []string{"HOMEPAGE_GRACE", "zero or more"}},
 		{nil, map[string]string{"HOMEPAGE_CONCURRENCY": "-1"}, []string{"HOMEPAGE_CONCURRENCY", "zero or more"}},
 		{nil, map[string]string{"CERTIFICATE_TIMEZONE": "Mars/Olympus"}, []string{"CERTIFICATE_TIMEZONE", "IANA time zone"}},
 		{nil, map[string]string{"UPLOAD_MAX_BYTES": "1GB"}, []string{"UPLOAD_MAX_BYTES", "KiB, MiB, GiB or TiB"}},
-		{nil, map[string]string{"UPLOAD_MAX_BYTES": "9999999TiB"}, []string{"UPLOAD_MAX_BYTES"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "9999999TiB"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "-9999999TiB"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "4194304TiB"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "9223372036854775807"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "-1GiB"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "0"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_RESERVE": "-1"}, []string{"UPLOAD_RESERVE", "size of zero or more"}},
+		{nil, map[string]string{"UPLOAD_RESERVE": "-9999999TiB"}, []string{"UPLOAD_RESERVE", "size of zero or more"}},
 		{nil, map[string]string{"UPLOAD_MAX_FILES": "0"}, []string{"UPLOAD_MAX_FILES", "above zero"}},
 		{nil, map[string]string{"UPLOAD_MAX_CONCURRENT": "many"}, []string{"UPLOAD_MAX_CONCURRENT", "above zero"}},
 		{nil, map[string]string{"SHUTDOWN_TIMEOUT": "soon"}, []string{"SHUTDOWN_TIMEOUT", "duration above zero"}},
@@ -43,7 +57,9 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 	} {
 		t.Run(strings.Join(append(test.args, test.wants[0]), " "), func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			err := run(t.Context(), test.args, env(test.env), &stdout, &stderr)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // should the setting be accepted
+			err := run(ctx, test.args, env(test.env), &stdout, &stderr)
 			if got := exitStatus(err, &stderr); got != 2 {
 				t.Errorf("exit status %d, want 2", got)
 			}
@@ -51,6 +67,9 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 				if !strings.Contains(stderr.String(), want) {
 					t.Errorf("%q does not say %q", stderr.String(), want)
 				}
+			}
+			if strings.Contains(stderr.String(), "hun") {
+				t.Errorf("%q tells a secret", stderr.String())
 			}
 			if stdout.Len() > 0 {
 				t.Errorf("on stdout: %q", stdout.String())
@@ -61,8 +80,8 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	got, err := parseSettings(
-		[]string{"--upload-max-bytes", "10 MiB", "-sample-delay=1s", "--addr=:1"},
-		env(map[string]string{"ADDR": ":2", "UPLOAD_MAX_FILES": "7", "LOG_LEVEL": "DEBUG", "UPLOADS": "", "PROMO_SERVICE_URL": "https://promo.example/x"}),
+		[]string{"--upload-max-bytes", "10 MiB", "-sample-delay=1s", "--addr=:1", "-log-level", "DEBUG"},
+		env(map[string]string{"ADDR": ":2", "UPLOAD_RESERVE": "4194303TiB", "UPLOAD_MAX_FILES": "7", "HELP": "1", "VERSION": "1.2", "LOG_LEVEL": "loud", "UPLOADS": "", "PROMO_SERVICE_URL": "https://promo.example/x"}),
 		new(bytes.Buffer))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +92,7 @@ func TestSettings(t *testing.T) {
 	if got.Uploads != "uploads" {
 		t.Errorf("UPLOADS %q: an empty variable is not as good as none", got.Uploads)
 	}
-	if got.UploadMaxBytes != 10<<20 || got.UploadMaxFiles != 7 || got.LogLevel.String() != "DEBUG" || got.PromoServiceURL.String() != "https://promo.example/x" || time.Duration(got.SampleDelay) != time.Second {
+	if got.UploadMaxBytes != 10<<20 || got.UploadReserve != 4194303<<40 || got.UploadMaxFiles != 7 || got.LogLevel.String() != "DEBUG" || got.PromoServiceURL.String() != "https://promo.example/x" || got.SampleDelay != time.Second {
 		t.Errorf("settings %+v", got)
 	}
 }

@@ -45,7 +45,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
 	defer template.ReloadOnHangup(ctx)()
-	uploads, err := upload.Open(string(s.Uploads), int64(s.UploadReserve))
+	uploads, err := upload.Open(s.Uploads, s.UploadReserve)
 	if err != nil {
 		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
 	}
@@ -57,7 +57,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 
 	promo, recco, samples := s.PromoServiceURL, s.ReccoServiceURL, "off"
 	if promo == nil || recco == nil {
-		base, stop, err := startSamples(ctx, time.Duration(s.SampleDelay), assets)
+		base, stop, err := startSamples(ctx, s.SampleDelay, assets)
 		if err != nil {
 			return err
 		}
@@ -66,14 +66,13 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		recco = cmp.Or(recco, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	client := service.NewClient(time.Duration(s.ServiceTimeout), time.Duration(s.StaleIfError))
+	client := service.NewClient(s.ServiceTimeout, s.StaleIfError)
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	homepage := home.New(life, log, int(s.HomepageConcurrency), time.Duration(s.HomepageGrace),
-		client.Promo(promo), client.Recommendations(recco))
+	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, client.Promo(promo), client.Recommendations(recco))
 
-	server := serve.New(time.Duration(s.ShutdownTimeout), log)
+	server := serve.New(s.ShutdownTimeout, log)
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,
@@ -81,8 +80,8 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Certificate: template.Template,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{
-			Bytes:      int64(s.UploadMaxBytes),
-			Files:      int(s.UploadMaxFiles),
+			Bytes:      s.UploadMaxBytes,
+			Files:      s.UploadMaxFiles,
 			Concurrent: int64(s.UploadMaxConcurrent),
 		},
 		Now:   func() time.Time { return time.Now().In(s.CertificateTimezone) },
@@ -92,7 +91,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(s.Addr))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
