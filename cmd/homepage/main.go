@@ -1,6 +1,6 @@
 // Command homepage serves a homepage composed from two services, a PDF
 // certificate stamped with the time, and an upload form. It runs with no
-// settings at all; -h lists those there are.
+// settings at all; -h lists them.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		// A heap of a few MiB fills many times a second under load. Letting it
-		// grow to three times what is in use spares half of the collections.
+		// A heap of a few MiB fills up many times a second under load. Letting
+		// it grow to three times what is in use halves the collections.
 		debug.SetGCPercent(200)
 	}
 	ctx, drain := context.WithCancel(context.Background())
@@ -28,15 +28,15 @@ func main() {
 		<-signals
 		drain()
 		<-signals
-		// Whoever sends a second signal won't wait for the drain. What is
-		// under way is lost, as they ask; nothing that was acknowledged is.
+		// Whoever sends a second signal won't wait for the drain. Running
+		// requests are lost, as asked; no acknowledged upload is.
 		os.Exit(0)
 	}()
 	os.Exit(exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// run is the program: it serves until ctx is done, and then drains, or checks
-// a template.
+// run is the program. It serves until ctx is done and then drains, or checks a
+// template.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check" {
 		return check(ctx, args[1:], stdout)
@@ -48,10 +48,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return serveSite(ctx, settings, newLogger(stderr, settings.LogLevel))
 }
 
-// exitStatus is 0 for success and help, 2 for settings that can't be
-// understood, 1 for all else. It says the error to the operator.
+// exitStatus returns 0 for success, 2 for a command line or settings that can't
+// be understood, and 1 for everything else. It tells the operator the error.
 func exitStatus(err error, stderr io.Writer) int {
-	if err == nil || errors.Is(err, errHelp) {
+	if err == nil || errors.Is(err, errShown) {
 		return 0
 	}
 	fmt.Fprintln(stderr, "homepage:", err)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// settings are all that can be set. Each field is a flag, --service-timeout,
+// settings are all that can be set. Each field but Version is a flag, --service-timeout,
 // and an environment variable, SERVICE_TIMEOUT; the flag wins. Its type tag
 // names one of the kinds that parseSettings lists.
 type settings struct {
@@ -37,6 +38,8 @@ type settings struct {
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
 	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
 	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
+
+	Version kong.VersionFlag `help:"Show the version."`
 }
 
 // usageError is a command line or a setting that can't be understood.
@@ -44,19 +47,24 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// errHelp says that help was asked for and given.
-var errHelp = errors.New("help")
+// errShown says that help or the version was asked for and shown.
+var errShown = errors.New("shown")
 
 // parseSettings reads the settings from the command line and the environment.
-// It returns errHelp after writing help to stdout.
+// It returns errShown after writing help or the version to stdout.
 func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (settings, error) {
 	var s settings
-	helped := false
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return s, errors.New("the program was built without modules")
+	}
+	shown := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
 		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template."),
 		kong.Writers(stdout, io.Discard),
-		kong.Exit(func(int) { helped = true }), // called by help alone
+		kong.Vars{"version": version(build)},
+		kong.Exit(func(int) { shown = true }), // called by -h and --version alone
 		kong.Resolvers(fromEnvironment(getenv)),
 		kong.ValueFormatter(withVariable),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80}),
@@ -77,8 +85,8 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		return settings{}, err
 	}
 	_, err = parser.Parse(twoDashes(args))
-	if helped {
-		return settings{}, errHelp
+	if shown {
+		return settings{}, errShown
 	}
 	if err != nil {
 		if bad, ok := errors.AsType[usageError](err); ok {
@@ -172,8 +180,8 @@ func parseLevel(s string) (level slog.Level, err error) {
 	return level, err
 }
 
-// variable returns the environment variable of a setting. Kong's own flags,
-// which are switches, have none.
+// variable returns the environment variable of a setting. The switches, help
+// and version, have none.
 func variable(v *kong.Value) string {
 	if v.IsBool() {
 		return ""
