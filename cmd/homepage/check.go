@@ -26,11 +26,11 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 		_, err := io.WriteString(stdout, checkUsage)
 		return err
 	}
-	template, err := openTemplate(ctx, args[0], slog.New(slog.DiscardHandler))
+	opened, err := openTemplate(ctx, args[0], slog.New(slog.DiscardHandler))
 	if err != nil {
 		return fmt.Errorf("the template can't be used: %w", err)
 	}
-	return writeReport(stdout, template.Template().Report())
+	return writeReport(stdout, opened.Template().Report())
 }
 
 func writeReport(w io.Writer, r certificate.Report) error {

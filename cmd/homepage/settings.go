@@ -97,13 +97,13 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	return s, nil
 }
 
-// kind makes kong parse the fields of a type tag, and say what they take if it
-// can't.
+// kind makes kong parse the fields with a type tag, and say what they take if
+// it can't.
 func kind[T any](name, takes string, parse func(string) (T, error)) kong.Option {
 	return kong.NamedMapper(name, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var text string
 		if err := ctx.Scan.PopValueInto(ctx.Value.Name, &text); err != nil {
-			return err
+			return usageError{fmt.Sprintf("--%s has no value, but takes %s", ctx.Value.Name, takes)}
 		}
 		value, err := parse(text)
 		switch {
@@ -162,7 +162,7 @@ func parseBytes(s string) (int64, error) {
 }
 
 func parseZone(s string) (*time.Location, error) {
-	if s == "" || s == "Local" { // which time itself takes, and are no zones
+	if s == "" || s == "Local" { // which LoadLocation takes for UTC and for the machine's zone
 		return nil, errNotAllowed
 	}
 	return time.LoadLocation(s)

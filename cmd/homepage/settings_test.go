@@ -52,6 +52,7 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{[]string{"--uploads="}, nil, []string{"UPLOADS (--uploads)", "path of a folder"}},
 		{[]string{"--service-timeout", "soon"}, nil, []string{`SERVICE_TIMEOUT (--service-timeout) is "soon"`}},
 		{[]string{"-service-timeout=soon"}, nil, []string{`SERVICE_TIMEOUT (--service-timeout) is "soon"`}},
+		{[]string{"--service-timeout"}, nil, []string{"--service-timeout has no value, but takes a duration above zero"}},
 		{[]string{"--nope"}, nil, []string{"--nope"}},
 		{[]string{"word"}, nil, []string{"word"}},
 	} {

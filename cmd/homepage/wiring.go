@@ -40,14 +40,14 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 // serveSite wires the program together, serves until ctx is done, and drains.
 // Whatever can fail at the start fails before "listening" is logged.
 func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
-	template, err := openTemplate(ctx, s.CertificateTemplate, log)
+	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
-	defer template.ReloadOnHangup(ctx)()
+	defer certificate.ReloadOnHangup(ctx)()
 	uploads, err := upload.Open(s.Uploads, s.UploadReserve)
 	if err != nil {
-		return fmt.Errorf("UPLOADS can't hold uploads: %w", err)
+		return fmt.Errorf("UPLOADS can't be used: %w", err)
 	}
 	defer func() { err = errors.Join(err, uploads.Close()) }()
 	assets, err := web.NewAssets(static.FS)
@@ -77,7 +77,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		Templates:   templates.FS,
 		Assets:      assets,
 		Gather:      homepage.Gather,
-		Certificate: template.Template,
+		Certificate: certificate.Template,
 		Receive:     uploads.Receive,
 		Limits: web.Limits{
 			Bytes:      s.UploadMaxBytes,
@@ -97,7 +97,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
 		"promo", redact.URL(promo), "recommendations", redact.URL(recco), "samples", samples,
-		"certificate", template.String(), "uploads", s.Uploads)
+		"certificate", certificate.String(), "uploads", s.Uploads)
 
 	if err := server.Run(ctx, listener, site); !errors.Is(err, serve.ErrCutOff) {
 		return err
@@ -106,10 +106,10 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	return nil
 }
 
-// openTemplate opens the certificate's template, the embedded one if there is no
-// location.
+// openTemplate opens the certificate's template, or the embedded one if the
+// location is empty.
 func openTemplate(ctx context.Context, location string, log *slog.Logger) (*source.Source, error) {
-	const timeout = 10 * time.Second // of the start, and of each reload
+	const timeout = 10 * time.Second // at the start, and for each reload
 	return source.Open(ctx, location, pdfs.CertificateTemplate, timeout, log)
 }
 
