@@ -6,7 +6,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 FUZZTIME ?= 30s
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
 run: build ## build and serve on http://127.0.0.1:8000, with sample services inside
 	@.bin/homepage
@@ -34,8 +34,13 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	done
 
 bench: ## measure it beside nginx and Django, and write the figures into the README (below 5 minutes)
-	@go build -o .bin/bench ./cmd/bench
+	@go build -C cmd/bench -o ../../.bin/bench .
 	@.bin/bench
+
+.PHONY: bench-test
+bench-test: ## test the bench itself, which is a module of its own
+	go vet -C cmd/bench ./...
+	go test -C cmd/bench -race -count=1 ./...
 
 microbench: ## run the Go benchmarks, which stand beside their packages
 	go test -run='^$$' -bench=. -benchmem ./...

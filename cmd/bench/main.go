@@ -16,13 +16,15 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
 
 // timeMost bounds what is measured; installing and building come before it.
 const timeMost = 4*time.Minute + 45*time.Second
+
+// own is the folder of this program in the repository, a module of its own.
+const own = "cmd/bench"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -44,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *rehearse {
 		plan = rehearsal()
 	}
-	root, err := moduleRoot(ctx)
+	root, err := repository()
 	if err != nil {
 		return err
 	}
@@ -71,23 +73,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return report.write(root)
 }
 
-// moduleRoot returns the folder of the module that bench is run in.
-func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+// repository returns the folder above the working one, or that one, which has
+// this program's source: the homepage is built from there.
+func repository() (string, error) {
+	folder, err := os.Getwd()
 	if err != nil {
-		return "", fmt.Errorf("run it in the homepage's own folder: go list -m: %w", err)
+		return "", err
 	}
-	return strings.TrimSpace(string(out)), nil
+	for {
+		if _, err := os.Stat(filepath.Join(folder, own, "go.mod")); err == nil {
+			return folder, nil
+		}
+		above := filepath.Dir(folder)
+		if above == folder {
+			return "", errors.New("run it inside the homepage's repository")
+		}
+		folder = above
+	}
 }
 
 // measureAll starts the sides, takes every step of every measure, and stops all.
 func measureAll(ctx context.Context, plan plan, root, folder string, tools tools, progress io.Writer) (*report, error) {
 	fmt.Fprintln(progress, "Building the homepage and the floor.")
-	for binary, source := range map[string]string{"homepage": "./cmd/homepage", "floor": "./cmd/bench/peers/floor"} {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, binary), source)
-		build.Dir, build.Env, build.Stderr = root, append(os.Environ(), "CGO_ENABLED=0"), progress
+	for _, program := range []struct{ module, source string }{{"", "./cmd/homepage"}, {own, "./peers/floor"}} {
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, filepath.Base(program.source)), program.source)
+		build.Dir, build.Env, build.Stderr = filepath.Join(root, program.module), append(os.Environ(), "CGO_ENABLED=0"), progress
 		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("build %s: %w", source, err)
+			return nil, fmt.Errorf("build %s: %w", program.source, err)
 		}
 	}
 	if err := os.CopyFS(folder, peerFiles); err != nil {
