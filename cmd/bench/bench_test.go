@@ -259,7 +259,7 @@ func TestMeasureAll(t *testing.T) {
 	}
 	tools := lookTools(t.Context())
 	tools.python, tools.wrk, tools.missing = "", "", []string{"Python, so all beside Django"}
-	small := plan{rounds: 1, connections: []int{1}, paces: []pace{{}, claimPace()}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, smallFiles: 3, smallUpload: 100}
+	small := plan{rounds: 1, connections: []int{1}, paces: []pace{{}, claimPace()}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, smallFiles: 3, smallUpload: 100, waiting: 100, waitingPace: fullPlan().waitingPace}
 	var progress strings.Builder
 	report, err := measureAll(t.Context(), small, root, t.TempDir(), tools, &progress)
 	if err != nil {
@@ -272,6 +272,7 @@ func TestMeasureAll(t *testing.T) {
 		"| homepage, services say max-age |     0 |",
 		"| nginx, PUT             |",
 		"| Go, raw body to a file |",
+		"100 visitors who accept gzip wait",
 		"valid",
 	} {
 		if !strings.Contains(text, want) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 )
@@ -144,7 +145,7 @@ func addLoad[K comparable](to map[K]*loads, key K, one loaded) {
 // had to wait for nothing. The tolerance is that of wrk's figures.
 func (b *bench) wholeOnAverage(ctx context.Context, url, encoding string, bytes float64) error {
 	b.setPace(pace{})
-	body, sent, err := getEncoded(ctx, url, encoding)
+	body, sent, err := getEncoded(ctx, http.DefaultClient, url, encoding)
 	if err != nil {
 		return err
 	}

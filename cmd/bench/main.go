@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	tools := findTools(ctx, stderr)
+	raiseFileLimit()
 
 	// Not in the system's folder for such things, which is often in memory: an
 	// upload there would be on no disk.

@@ -31,6 +31,7 @@ func (b *bench) measures() []measure {
 		b.loading(),
 		b.pausing(),
 		b.memory(),
+		b.waiting(),
 		b.crowding(),
 	}
 }
@@ -80,6 +81,8 @@ func (p pace) String() string {
 	switch {
 	case p.hash > 0:
 		return fmt.Sprintf("having hashed %d MiB", p.hash>>20)
+	case p.wait >= time.Second:
+		return fmt.Sprintf("in %.3g s", p.wait.Seconds())
 	case p.wait > 0:
 		return fmt.Sprintf("in %d ms", p.wait.Milliseconds())
 	}

@@ -14,6 +14,8 @@ type plan struct {
 	bigRounds   int
 	smallFiles  int
 	smallUpload int64 // bytes of each
+	waiting     int   // visitors at once
+	waitingPace pace
 }
 
 func fullPlan() plan {
@@ -27,6 +29,8 @@ func fullPlan() plan {
 		bigRounds:   2,
 		smallFiles:  200,
 		smallUpload: 16 << 10,
+		waiting:     4000,
+		waitingPace: pace{wait: 3 * time.Second},
 	}
 }
 

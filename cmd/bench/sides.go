@@ -35,7 +35,7 @@ type kind struct {
 }
 
 // kinds are all there are.
-type kinds struct{ home, oneByOne, keeping, stale, nginx, django, floor *kind }
+type kinds struct{ home, oneByOne, keeping, stale, patient, nginx, django, floor *kind }
 
 func newKinds(t tools) kinds {
 	return kinds{
@@ -43,12 +43,14 @@ func newKinds(t tools) kinds {
 		oneByOne: &kind{name: homepageOneByOne, command: homepageCommand("", "HOMEPAGE_CONCURRENCY=1")},
 		keeping:  &kind{name: homepageKeeping, command: homepageCommand("/kept")},
 		stale:    &kind{name: homepageStale, command: homepageCommand("/stale")},
+		patient:  &kind{name: homepage, command: homepageCommand("", "SERVICE_TIMEOUT=30s")},
 		nginx:    &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
 		django:   &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
 		floor:    &kind{name: "Go, raw body to a file", command: floorCommand},
 	}
 }
 
+// all are those that run all the time.
 func (k kinds) all() []*kind {
 	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.nginx, k.django, k.floor)
 }
@@ -218,20 +220,20 @@ func freeAddr(ctx context.Context) (string, error) {
 
 // get returns a body that came with 200, over a connection of its own.
 func get(ctx context.Context, url string) ([]byte, error) {
-	body, _, err := getEncoded(ctx, url, "identity")
+	body, _, err := getEncoded(ctx, http.DefaultClient, url, "identity")
 	return body, err
 }
 
 // getEncoded tells also how many bytes the body had on its way, compressed as
 // it may have been.
-func getEncoded(ctx context.Context, url, encoding string) (body []byte, sent int, err error) {
+func getEncoded(ctx context.Context, client *http.Client, url, encoding string) (body []byte, sent int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, 0, err
 	}
 	request.Close = true
 	request.Header.Set("Accept-Encoding", encoding)
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, 0, err
 	}
