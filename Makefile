@@ -33,7 +33,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-bench: ## measure it beside nginx and Django, and write the figures into the README (below 5 minutes)
+bench: ## compare it with nginx and Django, and write the figures into cmd/bench/README.md (under 5 minutes)
 	@go build -C cmd/bench -o ../../.bin/bench .
 	@.bin/bench
 

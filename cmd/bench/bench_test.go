@@ -135,13 +135,105 @@ func TestReplaceBlock(t *testing.T) {
 	}
 }
 
-func TestTheReadmeHasTheBlock(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
+func TestWrite(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, own, "charts"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := replaceBlock(string(readme), "new"); err != nil {
-		t.Error(err)
+	for _, folder := range []string{".", own} {
+		readme, err := os.ReadFile(filepath.Join("../..", folder, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, folder, "README.md"), readme, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, other := chart{file: pageChart, title: "A page"}, chart{file: "other", title: "Others"}
+	page.add("homepage", 1, 0, "1 ms")
+	other.add("homepage", 2, 0, "2 ms")
+	all := &report{
+		charts:  []chart{page, other},
+		tables:  []table{{title: "All of it", head: []string{""}, rows: [][]string{{"homepage"}}}},
+		summary: summary{page: "It is fast.", upload: "It is safe."},
+	}
+	if err := all.write(root); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		folder             string
+		charts             []string
+		has, lacks, before string
+	}{
+		{".", []string{"cmd/bench/charts/page"}, "- It is fast.\n- It is safe.\n", "All of it", "# homepage\n"},
+		{own, []string{"charts/page", "charts/other"}, "### All of it\n", "It is fast", "# The bench\n"},
+	} {
+		text, err := os.ReadFile(filepath.Join(root, test.folder, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), test.before) || !strings.Contains(string(text), test.has) || strings.Contains(string(text), test.lacks) {
+			t.Errorf("README.md in %s is\n%s", test.folder, text)
+		}
+		if n := strings.Count(string(text), "charts/"); n < 2*len(test.charts) {
+			t.Errorf("README.md in %s shows %d charts", test.folder, n/2)
+		}
+		for _, chart := range test.charts {
+			for _, scheme := range []string{"-light.svg", "-dark.svg"} {
+				if !strings.Contains(string(text), `"`+chart+scheme+`"`) {
+					t.Errorf("README.md in %s does not show %s", test.folder, chart+scheme)
+				}
+				if _, err := os.Stat(filepath.Join(root, test.folder, chart+scheme)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+func TestAgainst(t *testing.T) {
+	for want, rivals := range map[string][]rival{
+		"2.2 times as fast as A":                                 {{"A", figure{2.2}}},
+		"while A is 1.2 times as fast":                           {{"A", figure{0.82}}},
+		"about as fast as A":                                     {{"A", figure{0.97}}},
+		"about as fast as A and B":                               {{"A", figure{1.04}}, {"B", figure{0.96}}},
+		"2.2 times as fast as A and 71 times as fast as B":       {{"A", figure{2.2}}, {"B", figure{71.1}}},
+		"1,313 times as fast as B, while A is 2.0 times as fast": {{"A", figure{0.5}}, {"B", figure{1313}}},
+		"5.0 times as fast as A, while B was not measured":       {{"A", figure{5}}, {"B", nil}},
+		"while A was not measured and B is 4.0 times as fast":    {{"A", nil}, {"B", figure{0.25}}},
+	} {
+		if got := against("is", "fast", rivals...); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	visitor := func(name string) pageKey { return pageKey{name, claimPace(), 1} }
+	load := func(name string) pageKey { return pageKey{name, pace{}, 32} }
+	all := summary{
+		page: summarizePage(
+			map[pageKey]figure{visitor(homepage): {50}, visitor(nginxSSI): {300}, visitor(djangoPooled): {310}},
+			map[pageKey]figure{visitor(homepage): {300}, visitor(nginxSSI): {200}, visitor(djangoPooled): {600}}),
+		load: summarizeLoad(map[pageKey]*loads{
+			load(homepage): {perSecond: figure{3000}}, load(homepagePlain): {perSecond: figure{2000}}, load(nginxSSI): {perSecond: figure{1000}},
+		}),
+		certificates: summarizeCertificates(figure{5000}, figure{6000}, "valid", "damaged"),
+		upload:       summarizeUpload("1 GiB", figure{2}, figure{1}),
+	}
+	want := "" +
+		"- Over two services that take 300 ms each, a page begins after 50.0 ms, 6.0 times as fast as nginx SSI and 6.2 times as fast as Django gather with one client; " +
+		"it is whole after 300 ms, 2.0 times as fast as Django gather with one client, while nginx SSI is 1.5 times as fast.\n" +
+		"- With 32 connections and services that answer at once, homepage sends 3,000 pages a second with gzip, 3.0 times as many as nginx SSI, and 2,000 without, while nginx SSI was not measured.\n" +
+		"- With 32 connections, homepage sends 5,000 certificates a second, while nginx sub_filter sends 1.2 times as many; `qpdf --check` finds those of homepage valid and those of nginx damaged.\n" +
+		"- An upload of 1 GiB is on the disk after 2.00 s, while nginx PUT with a sync after it is 2.0 times as fast.\n"
+	if got := all.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	nothing := summary{summarizePage(nil, nil), summarizeLoad(nil), summarizeCertificates(nil, nil, "valid", "damaged"), summarizeUpload("1 GiB", nil, figure{1})}
+	want = "- The page for one visitor was not measured.\n- Homepages a second were not measured.\n- Certificates a second were not measured.\n- The upload of 1 GiB was not measured.\n"
+	if got := nothing.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
@@ -281,6 +373,9 @@ func TestMeasureAll(t *testing.T) {
 	}
 	if len(report.failures) > 0 || strings.Contains(text, "Django, ") {
 		t.Error("something went wrong, or Django was measured")
+	}
+	if !strings.HasPrefix(report.summary.page, "Over two services that take 300 ms each, a page begins after ") || report.summary.upload == "" {
+		t.Errorf("the summary is\n%s", report.summary)
 	}
 	if len(report.charts) == 0 || len(report.charts[0].bars) != 3 {
 		t.Errorf("charts are %+v", report.charts)

@@ -14,7 +14,7 @@ func (b *bench) certificates() measure {
 	const connections = 32
 	all := b.able([]contestant{
 		{name: homepage, kind: b.kinds.home},
-		{name: "nginx, sub_filter", kind: b.kinds.nginx},
+		{name: nginxSubFilter, kind: b.kinds.nginx},
 		{name: "Django, replace", kind: b.kinds.django},
 	})
 	figures, verdicts := map[string]*loads{}, map[string]string{}
@@ -34,6 +34,12 @@ func (b *bench) certificates() measure {
 			verdicts[c.name], err = b.check(ctx, s)
 			return err
 		})...)
+	}
+	perSecond := func(name string) figure {
+		if got := figures[name]; got != nil {
+			return got.perSecond
+		}
+		return nil
 	}
 	return measure{steps, func(r *report) {
 		t := table{
@@ -63,6 +69,7 @@ func (b *bench) certificates() measure {
 			c.add(one.name, got.perSecond.median(), 0, number(got.perSecond.median())+", "+verdict)
 		}
 		r.tables, r.charts = append(r.tables, t), append(r.charts, c)
+		r.summary.certificates = summarizeCertificates(perSecond(homepage), perSecond(nginxSubFilter), verdicts[homepage], verdicts[nginxSubFilter])
 	}}
 }
 

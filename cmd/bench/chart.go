@@ -9,7 +9,7 @@ import (
 
 // chart is a row of bars, one below the other.
 type chart struct {
-	file        string // .readme/bench-FILE-light.svg and -dark.svg
+	file        string // charts/FILE-light.svg and -dark.svg
 	title, desc string
 	bars        []bar
 }

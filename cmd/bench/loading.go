@@ -118,6 +118,7 @@ func (b *bench) addLoads(r *report) {
 		}
 	}
 	r.tables, r.charts = append(r.tables, t), append(r.charts, c)
+	r.summary.load = summarizeLoad(b.loads)
 }
 
 // workingPace is that of services that have something to do for an answer. It

@@ -1,7 +1,8 @@
 // Command bench measures the homepage beside what people would use instead:
 // nginx without a program behind it, and the Django views that it ports. It
 // starts everything itself on loopback, measures all sides in turn, stops
-// everything, prints the tables and writes them, with charts, into the README.
+// everything, prints the tables and writes them, with charts, into README.md
+// beside it, and a summary into the repository's own.
 //
 // It knows the homepage as its visitors do, by the built binary alone.
 package main

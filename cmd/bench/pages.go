@@ -9,6 +9,8 @@ const (
 	homepagePlain    = "homepage, not compressed"
 	nginxSSI         = "nginx, SSI"
 	nginxPlain       = "nginx, SSI, not compressed"
+	nginxSubFilter   = "nginx, sub_filter"
+	nginxPut         = "nginx, PUT"
 	djangoPooled     = "Django, gather, one client"
 	djangoGather     = "Django, gather"
 	djangoSequential = "Django, async, one after the other"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,13 +20,15 @@ type report struct {
 	missing  []string // tools, and what could not be measured without them
 	failures []string
 	tables   []table
-	charts   []chart
+	charts   []chart // with what was measured: none is empty
+	summary  summary
 }
 
 func (r *report) add(measures []measure) {
 	for _, m := range measures {
 		m.add(r)
 	}
+	r.charts = slices.DeleteFunc(r.charts, func(c chart) bool { return len(c.bars) == 0 })
 }
 
 // table is one question with its answers.
@@ -85,7 +88,7 @@ func (t *table) numeric(column int) bool {
 }
 
 // text is the report for the terminal.
-func (r *report) text() string { return r.head() + r.body(false) }
+func (r *report) text() string { return r.head() + "\n" + r.summary.String() + r.body(false) }
 
 // head says where the figures come from, and what is not among them.
 func (r *report) head() string {
@@ -120,51 +123,65 @@ func (r *report) body(folds bool) string {
 	return out.String()
 }
 
-// pictures shows the charts, each in the reader's colours.
-func (r *report) pictures() string {
+// pictures shows charts that lie in a folder, each in the reader's colours.
+func pictures(folder string, charts []chart) string {
 	var out strings.Builder
-	for _, c := range r.charts {
-		if len(c.bars) == 0 {
-			continue
-		}
-		fmt.Fprintf(&out, "\n<picture>\n  <source media=\"(prefers-color-scheme: dark)\" srcset=\".readme/bench-%[1]s-dark.svg\">\n"+
-			"  <img src=\".readme/bench-%[1]s-light.svg\" alt=\"%[2]s\" width=\"%[3]d\">\n</picture>\n", c.file, escape(c.title), chartWidth)
+	for _, c := range charts {
+		fmt.Fprintf(&out, "\n<picture>\n  <source media=\"(prefers-color-scheme: dark)\" srcset=\"%[1]s/%[2]s-dark.svg\">\n"+
+			"  <img src=\"%[1]s/%[2]s-light.svg\" alt=\"%[3]s\" width=\"%[4]d\">\n</picture>\n", folder, c.file, escape(c.title), chartWidth)
 	}
 	return out.String()
 }
 
-// write puts the charts into .readme and the rest into README.md.
+// pageChart is the chart that the README of the repository shows too.
+const pageChart = "page"
+
+// short is what the README of the repository says.
+func (r *report) short() string {
+	only := slices.DeleteFunc(slices.Clone(r.charts), func(c chart) bool { return c.file != pageChart })
+	return fmt.Sprintf("%s\n%s\nMeasured on %s, all on one machine. [%s](%[4]s/README.md) has all figures, what they were measured on, and how.\n",
+		pictures(own+"/charts", only), r.summary, r.date.UTC().Format("2 January 2006"), own)
+}
+
+// write puts the charts and all figures beside the bench, and what is short
+// into the README of the repository.
 func (r *report) write(root string) error {
-	readme := filepath.Join(root, "README.md")
-	before, err := os.ReadFile(readme)
-	if err != nil {
-		return err
-	}
-	after, err := replaceBlock(string(before), r.head()+r.pictures()+r.body(true))
-	if err != nil {
-		return err
-	}
+	folder := filepath.Join(root, own)
 	for _, c := range r.charts {
-		if len(c.bars) == 0 {
-			continue
-		}
 		for name, scheme := range map[string]scheme{"light": light(), "dark": dark()} {
-			file := filepath.Join(root, ".readme", "bench-"+c.file+"-"+name+".svg")
+			file := filepath.Join(folder, "charts", c.file+"-"+name+".svg")
 			if err := os.WriteFile(file, []byte(c.svg(scheme)), 0o644); err != nil { //nolint:gosec // part of the source, for all to read
 				return err
 			}
 		}
 	}
-	return os.WriteFile(readme, []byte(after), 0o644) //nolint:gosec // as above
+	if err := writeBlock(folder, r.head()+pictures("charts", r.charts)+r.body(true)); err != nil {
+		return err
+	}
+	return writeBlock(root, r.short())
 }
 
-// What stands before and after the figures in the README.
+// writeBlock puts text between the marks of a folder's README.
+func writeBlock(folder, text string) error {
+	file := filepath.Join(folder, "README.md")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	after, err := replaceBlock(string(before), text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, []byte(after), 0o644) //nolint:gosec // part of the source, for all to read
+}
+
+// What stands before and after the figures in both READMEs.
 const (
 	blockBegin = "<!-- Written by make bench -->\n"
 	blockEnd   = "<!-- Written by make bench: end -->\n"
 )
 
-var errNoBlock = errors.New("README.md lacks the two lines between which the figures go: see blockBegin in report.go")
+var errNoBlock = errors.New("it lacks the two lines between which the figures go: see blockBegin in report.go")
 
 // replaceBlock puts text between the marks.
 func replaceBlock(readme, text string) (string, error) {

@@ -15,7 +15,7 @@ import (
 func (b *bench) uploading(what string, rounds, files int, size int64, connections int) measure {
 	all := b.able([]contestant{
 		{name: homepage, kind: b.kinds.home},
-		{name: "nginx, PUT", kind: b.kinds.nginx},
+		{name: nginxPut, kind: b.kinds.nginx},
 		{name: "Django, form", kind: b.kinds.django},
 		{name: "Go, raw body to a file", kind: b.kinds.floor},
 	})
@@ -79,6 +79,7 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 		r.tables = append(r.tables, t)
 		if files == 1 {
 			r.charts = append(r.charts, c)
+			r.summary.upload = summarizeUpload(bytesText(float64(size)), stored[homepage], stored[nginxPut])
 		}
 	}}
 }

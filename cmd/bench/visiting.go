@@ -33,7 +33,7 @@ func (b *bench) visiting() measure {
 			head:  []string{"services answer", "", "first byte, ms", "whole page, ms", "whole page: this ÷ homepage"},
 		}
 		c := chart{
-			file:  "page",
+			file:  pageChart,
 			title: "One visitor’s page over two services of 300 ms each",
 			desc:  "Milliseconds to the whole page; the strong part is the wait for its first byte.",
 		}
@@ -48,6 +48,7 @@ func (b *bench) visiting() measure {
 			}
 		}
 		r.tables, r.charts = append(r.tables, t), append(r.charts, c)
+		r.summary.page = summarizePage(first, b.whole)
 	}}
 }
 
