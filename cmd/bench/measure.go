@@ -70,7 +70,8 @@ func (b *bench) rounds(count int, what string, all []contestant, run func(contex
 // pace is what a service does before it answers.
 type pace struct {
 	wait time.Duration
-	hash int // bytes whose digest it takes, as work for the processor
+	hash int             // bytes whose digest it takes, as work for the processor
+	gate <-chan struct{} // if there is one, the wait begins when it is closed
 }
 
 // setPace tells the services how to answer from now on.

@@ -50,6 +50,13 @@ func startServices(ctx context.Context) (*services, error) {
 		mux.HandleFunc("GET "+a.path, func(w http.ResponseWriter, r *http.Request) {
 			s.calls.Add(1)
 			pace := s.pace.Load()
+			if pace.gate != nil {
+				select {
+				case <-pace.gate:
+				case <-r.Context().Done():
+					return
+				}
+			}
 			if pace.wait > 0 {
 				select {
 				case <-time.After(pace.wait):
