@@ -12,7 +12,7 @@ run: build ## build and serve on http://127.0.0.1:8000, with sample services ins
 	@.bin/homepage
 
 build: ## build the program as .bin/homepage
-	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .bin/homepage ./cmd/homepage
+	@CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags='-s -w' -o .bin/homepage ./cmd/homepage
 
 test: setup lint ## install what is missing, lint, run every test with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "Not root: tests that mount a small disk (a full one, a read-only one) will be skipped."
