@@ -39,7 +39,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	rehearse := flags.Bool("rehearse", false, "measure everything once and shortly, and write nothing")
+	rehearse := flags.Bool("rehearse", false, "try everything once and briefly, print the figures and write nothing")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
