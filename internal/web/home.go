@@ -19,7 +19,7 @@ const skeletonStyle = "skeleton.css"
 
 // homeView is what home.html asks for.
 type homeView struct {
-	Notice          []upload.Receipt // what the visitor has just stored
+	Flash           []upload.Receipt // what the visitor has just stored
 	Promo           sectionView[home.Promo]
 	Recommendations sectionView[home.Recommendations]
 }
@@ -68,9 +68,9 @@ func (s homeSections) looksSame(other homeSections) bool {
 // homePages makes homepages: whole ones, and the parts of those that are
 // streamed. What looks the same is rendered once for all who get it.
 type homePages struct {
-	whole *memo[homeSections, rendered] // without a notice
+	whole *memo[homeSections, rendered] // without a flash message
 
-	beginning       []byte // of a streamed page without a notice
+	beginning       []byte // of a streamed page without a flash message
 	promo           *memo[*home.Section[home.Promo], []byte]
 	recommendations *memo[*home.Section[home.Recommendations], []byte]
 	end             []byte
@@ -131,8 +131,8 @@ func newSectionHTML[T content[T]](set *template.Template, name string, log *slog
 
 // render makes a whole page. It is a function of what it shows, so that its
 // entity tag holds for everyone.
-func (h *homePages) render(notice []upload.Receipt, all homeSections) rendered {
-	html, err := h.page.render(frame[homeView]{homePath, homeView{notice, view(all.promo), view(all.recommendations)}})
+func (h *homePages) render(flash []upload.Receipt, all homeSections) rendered {
+	html, err := h.page.render(frame[homeView]{homePath, homeView{flash, view(all.promo), view(all.recommendations)}})
 	return rendered{newBody(htmlType, html), err}
 }
 
@@ -149,20 +149,20 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	start := time.Now()
 	page := s.Gather(r.Context())
 	if r.Context().Err() != nil {
-		return nil //nolint:nilerr // the visitor has left, and the notice waits for the next visit
+		return nil //nolint:nilerr // the visitor has left, and the flash message waits for the next visit
 	}
-	notice := s.notices.take(w, r)
-	if notice != nil {
+	flash := s.flashes.take(w, r)
+	if flash != nil {
 		w.Header().Set("Cache-Control", "no-store") // it is shown once
 	}
 	all := homeSections{page.Promo.Section(), page.Recommendations.Section()}
 	setServerTiming(w.Header(), start, all)
 	if all.promo == nil || all.recommendations == nil {
-		return s.streamHome(w, r, notice, page)
+		return s.streamHome(w, r, flash, page)
 	}
 	whole := s.home.whole.get
-	if notice != nil {
-		whole = func(all homeSections) rendered { return s.home.render(notice, all) }
+	if flash != nil {
+		whole = func(all homeSections) rendered { return s.home.render(flash, all) }
 	}
 	made := whole(all)
 	if made.err != nil {
@@ -202,11 +202,11 @@ const pieceTime = time.Minute
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, notice []upload.Receipt, page home.Page) error {
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash []upload.Receipt, page home.Page) error {
 	beginning := s.home.beginning
-	if notice != nil {
+	if flash != nil {
 		var err error
-		if beginning, err = s.home.begin.render(frame[homeView]{homePath, homeView{Notice: notice}}); err != nil {
+		if beginning, err = s.home.begin.render(frame[homeView]{homePath, homeView{Flash: flash}}); err != nil {
 			return err
 		}
 	}

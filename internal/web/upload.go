@@ -77,7 +77,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.notices.leave(w, r, receipts)
+	s.flashes.leave(w, r, receipts)
 	if wantsJSON(r) {
 		return writeReceipts(w, receipts)
 	}

@@ -48,7 +48,7 @@ type Limits struct {
 // server is the site with its pages parsed.
 type server struct {
 	Deps
-	notices *notices
+	flashes *flashMessages
 	uploads *semaphore.Weighted
 	// Writers that send a small certificate at one go. A large one goes past
 	// their buffers.
@@ -72,7 +72,7 @@ const (
 func New(deps Deps) (http.Handler, error) {
 	s := &server{
 		Deps:     deps,
-		notices:  newNotices(deps.Now),
+		flashes:  newFlashMessages(deps.Now),
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}

@@ -462,7 +462,7 @@ func copyTemplates(t *testing.T) fstest.MapFS {
 func TestNewRefusesABrokenTemplate(t *testing.T) {
 	for _, test := range []struct{ name, file, broken string }{
 		{"a field that is not there", "home.html", `{{define "main"}}{{.Data.Nope}}{{end}}`},
-		{"a field that is not there in a with", "home.html", `{{define "main"}}{{with .Data.Notice}}{{.Nope}}{{end}}{{end}}`},
+		{"a field that is not there in a with", "home.html", `{{define "main"}}{{with .Data.Flash}}{{.Nope}}{{end}}{{end}}`},
 		{"a field that is not there in a streamed page", "home.html", `{{define "begin-streamed"}}{{.Nope}}{{end}}`},
 		{"a field that is not there in a section", "promo.html", `{{if not .Failed}}{{.Content.Nope}}{{end}}`},
 		{"a field that is not there in a failed section", "recommendations.html", `{{if .Failed}}{{.Nope}}{{end}}`},
