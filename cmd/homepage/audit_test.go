@@ -80,7 +80,7 @@ func TestAuditAxe(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openBrowser(t)
+	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openTab(t)
 	const choose = `{
 		const given = new DataTransfer();
 		given.items.add(new File(["content"], "a.txt"));

@@ -27,9 +27,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// openBrowser starts a real Chromium with a profile of its own.
-func openBrowser(t *testing.T) context.Context {
-	t.Helper()
+// chromium is a real browser, which the tests share since it takes seconds to
+// start.
+var chromium = sync.OnceValues(func() (context.Context, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"),
 		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true))
 	if os.Geteuid() == 0 {
@@ -37,19 +37,36 @@ func openBrowser(t *testing.T) context.Context {
 	}
 	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, cancelBrowser := chromedp.NewContext(allocator)
-	if err := chromedp.Do(browser); err != nil { // starts it
-		t.Fatal(err)
-	}
-	tab, cancelTab := context.WithTimeout(browser, time.Minute)
-	t.Cleanup(func() {
-		cancelTab()
-		if err := chromedp.Cancel(browser); err != nil {
-			t.Error(err)
-		}
+	atEnd(func() error {
+		err := chromedp.Cancel(browser)
 		cancelBrowser()
 		cancelAllocator()
+		return err
 	})
-	return tab
+	return browser, chromedp.Do(browser) // starts it
+})
+
+// openTab opens a tab of the browser with a profile of its own, so that no test
+// sees another's cookies or cache.
+func openTab(t *testing.T) context.Context {
+	t.Helper()
+	browser, err := chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	limited, cancel := context.WithTimeout(tab, time.Minute)
+	t.Cleanup(func() {
+		cancel()
+		if err := chromedp.Cancel(tab); err != nil {
+			t.Error(err)
+		}
+		closeTab()
+	})
+	if err := chromedp.Do(tab); err != nil { // opens it
+		t.Fatal(err)
+	}
+	return limited
 }
 
 // drive carries out actions in the browser.
@@ -137,7 +154,7 @@ func complain(t *testing.T, tab context.Context) (complaints func() []string) {
 }
 
 func TestBrowseTheHomepage(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	complaints := complain(t, tab)
 	for _, width := range []int64{360, 1280, 2560} {
 		drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(p.url))
@@ -165,9 +182,10 @@ func TestBrowseTheHomepage(t *testing.T) {
 }
 
 func TestDownloadTheCertificate(t *testing.T) {
-	p, tab, folder := start(t, nil), openBrowser(t), t.TempDir()
+	p, tab, folder := start(t, nil), openTab(t), t.TempDir()
 	if _, err := chromedp.CallBrowser(tab, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
-		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder, EventsEnabled: new(true),
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, BrowserContextID: chromedp.FromContext(tab).BrowserContextID,
+		DownloadPath: folder, EventsEnabled: new(true),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +208,7 @@ func TestDownloadTheCertificate(t *testing.T) {
 func TestUploadByTheForm(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(fmt.Sprintf("JavaScript %v", script), func(t *testing.T) {
-			p, tab := start(t, nil), openBrowser(t)
+			p, tab := start(t, nil), openTab(t)
 			content := bytes.Repeat([]byte("a book a week\n"), 10_000)
 			setScript(t, tab, script)
 			drive(t, tab,
@@ -215,7 +233,7 @@ func TestUploadByTheForm(t *testing.T) {
 func TestAMistakeInTheForm(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(fmt.Sprintf("JavaScript %v", script), func(t *testing.T) {
-			p, tab := start(t, nil), openBrowser(t)
+			p, tab := start(t, nil), openTab(t)
 			setScript(t, tab, script)
 			drive(t, tab,
 				chromedp.Navigate(p.url+"/upload"),
@@ -259,7 +277,7 @@ const big = 16 << 20 // bytes, more than all buffers on the way
 
 // The bars are seen to move while the upload is held back half-way.
 func TestProgressIsShown(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	content := make([]byte, big)
 	goOn := make(chan struct{})
 	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
@@ -296,7 +314,7 @@ func TestProgressIsShown(t *testing.T) {
 
 // On a slow line the form says how fast it goes and how long it will take.
 func TestASlowLine(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	content := make([]byte, 600<<10)
 	drive(t, tab, chromedp.Navigate(p.url+"/upload"))
 	if _, err := chromedp.Call(tab, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
@@ -314,7 +332,7 @@ func TestASlowLine(t *testing.T) {
 
 // What was cancelled, or failed on the way, can be sent again as it is.
 func TestSendAgain(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	content := make([]byte, big)
 	failures := []struct {
 		says string
@@ -357,7 +375,7 @@ func TestSendAgain(t *testing.T) {
 
 // One file is sent at a time, so what failed waits for the one on its way.
 func TestSendAgainWaitsItsTurn(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	var posts atomic.Int32
 	goOn := make(chan struct{})
 	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
@@ -393,7 +411,7 @@ func TestSendAgainWaitsItsTurn(t *testing.T) {
 
 // Files can be dropped on the form and pasted into it, and taken out again.
 func TestDropAndPaste(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	give := func(name, event string) chromedp.Action[chromedp.Void] {
 		return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
 			const given = new DataTransfer();
@@ -419,7 +437,7 @@ func TestDropAndPaste(t *testing.T) {
 
 // A refusal that only the server can know of is said on the form.
 func TestARefusalIsSaidOnTheForm(t *testing.T) {
-	p, tab := start(t, map[string]string{"UPLOAD_MAX_BYTES": "1KiB"}), openBrowser(t)
+	p, tab := start(t, map[string]string{"UPLOAD_MAX_BYTES": "1KiB"}), openTab(t)
 	drive(t, tab,
 		chromedp.Navigate(p.url+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "big.bin", make([]byte, 3<<20))}),
@@ -434,7 +452,7 @@ func TestARefusalIsSaidOnTheForm(t *testing.T) {
 
 // The keyboard alone reaches everything, and what has the focus is seen.
 func TestTheKeyboardReachesEverything(t *testing.T) {
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	drive(t, tab, chromedp.Navigate(p.url))
 	want := evaluate[int](t, tab, `document.querySelectorAll("a[href]").length`)
 	seen := 0

@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -125,18 +124,6 @@ func serveFault(t *testing.T, f fault) (url string) {
 	return "http://" + listener.Addr().String() + "/"
 }
 
-// build builds the program as users run it, without the race detector, which
-// takes memory of its own.
-func build(t *testing.T) (binary string) {
-	t.Helper()
-	binary = filepath.Join(t.TempDir(), "homepage")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
-}
-
 // section cuts a section out of a page.
 func section(t *testing.T, page, slot string) string {
 	t.Helper()
@@ -151,12 +138,11 @@ func section(t *testing.T, page, slot string) string {
 // is there before the fault is over, and the program stays small.
 func TestFaults(t *testing.T) {
 	const timeout = 500 * time.Millisecond
-	binary := build(t)
 	healthy := map[string]string{"promo": cake, "recommendations": cakeBook}
 	variables := map[string]string{"promo": "PROMO_SERVICE_URL", "recommendations": "RECCO_SERVICE_URL"}
 	visit := func(t *testing.T, services map[string]string, other string) (page string, otherAfter, after time.Duration, peak int64) {
 		t.Helper()
-		cmd, p := spawnBinary(t, binary, t.TempDir(), variables["promo"]+"="+services["promo"], variables["recommendations"]+"="+services["recommendations"], "SERVICE_TIMEOUT="+timeout.String())
+		cmd, p := spawn(t, t.TempDir(), variables["promo"]+"="+services["promo"], variables["recommendations"]+"="+services["recommendations"], "SERVICE_TIMEOUT="+timeout.String())
 		start := time.Now()
 		response, err := client(t).Get(p.url)
 		if err != nil {
@@ -187,7 +173,7 @@ func TestFaults(t *testing.T) {
 	services := map[string]string{}
 	for name, body := range healthy {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
-		defer server.Close()
+		t.Cleanup(server.Close)
 		services[name] = server.URL
 	}
 	whole, _, _, _ := visit(t, services, "promo")
@@ -217,9 +203,13 @@ func TestFaults(t *testing.T) {
 			}
 			t.Logf("%v over, %.1f MiB", max(0, after-timeout), float64(peak)/(1<<20))
 		}
-		t.Run(broken+" refuses", func(t *testing.T) { check(t, "http://127.0.0.1:1/", false) })
+		t.Run(broken+" refuses", func(t *testing.T) {
+			check(t, "http://127.0.0.1:1/", false)
+		})
 		for _, f := range all {
-			t.Run(broken+" "+f.name, func(t *testing.T) { check(t, serveFault(t, f), f.slow) })
+			t.Run(broken+" "+f.name, func(t *testing.T) {
+				check(t, serveFault(t, f), f.slow)
+			})
 		}
 	}
 }

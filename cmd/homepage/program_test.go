@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,15 +27,55 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets the test binary be the program itself, for tests that need a
-// process of their own.
+// TestMain lets the test binary be the program itself, for spawnSelf.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_BE_HOMEPAGE") == "1" {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(sharing{m})
 }
+
+// sharing runs the tests, and then ends what they share.
+type sharing struct{ *testing.M }
+
+func (m sharing) Run() (code int) {
+	code = m.M.Run()
+	for _, end := range shared.ends {
+		if err := end(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
+}
+
+var shared struct {
+	mu   sync.Mutex
+	ends []func() error
+}
+
+// atEnd calls the function when all tests are over.
+func atEnd(end func() error) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	shared.ends = append(shared.ends, end)
+}
+
+// executable is the path of the program as users run it. It is built without the
+// race detector, which takes memory and time of its own.
+var executable = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "homepage-test")
+	if err != nil {
+		return "", err
+	}
+	atEnd(func() error { return os.RemoveAll(folder) })
+	file := filepath.Join(folder, "homepage")
+	if out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return file, nil
+})
 
 // program is a running program.
 type program struct {
@@ -428,7 +469,18 @@ func TestDrainEndsInTime(t *testing.T) {
 // spawn runs the program as a process of its own, with the given variables.
 func spawn(t *testing.T, folder string, variables ...string) (*exec.Cmd, *program) {
 	t.Helper()
-	return spawnBinary(t, os.Args[0], folder, append(variables, "TEST_BE_HOMEPAGE=1")...)
+	file, err := executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spawnFile(t, file, folder, variables...)
+}
+
+// spawnSelf is spawn with the race detector, if the tests have it: a program
+// that it complains of exits with a status of its own.
+func spawnSelf(t *testing.T, folder string) (*exec.Cmd, *program) {
+	t.Helper()
+	return spawnFile(t, os.Args[0], folder, "TEST_BE_HOMEPAGE=1")
 }
 
 // kill ends a process as a crash would.
@@ -440,9 +492,9 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	_ = cmd.Wait() // says that it was killed
 }
 
-func spawnBinary(t *testing.T, binary, folder string, variables ...string) (*exec.Cmd, *program) {
+func spawnFile(t *testing.T, file, folder string, variables ...string) (*exec.Cmd, *program) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary)
+	cmd := exec.CommandContext(t.Context(), file)
 	cmd.Env = slices.Concat(os.Environ(), []string{"ADDR=127.0.0.1:0", "UPLOADS=" + folder}, variables)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -475,12 +527,12 @@ func TestSignals(t *testing.T) {
 	}
 
 	t.Run("SIGTERM with nothing running", func(t *testing.T) {
-		cmd, p := spawn(t, t.TempDir())
+		cmd, p := spawnSelf(t, t.TempDir())
 		signal(t, cmd)
 		wait(t, cmd, p)
 	})
 	t.Run("SIGTERM amid an upload", func(t *testing.T) {
-		cmd, p := spawn(t, t.TempDir())
+		cmd, p := spawnSelf(t, t.TempDir())
 		slow := startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")
@@ -490,7 +542,7 @@ func TestSignals(t *testing.T) {
 		wait(t, cmd, p)
 	})
 	t.Run("a second SIGTERM stops at once", func(t *testing.T) {
-		cmd, p := spawn(t, t.TempDir())
+		cmd, p := spawnSelf(t, t.TempDir())
 		startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")

@@ -114,7 +114,7 @@ func TestManyVisitorsAtOnce(t *testing.T) {
 func TestWaitingPagesAreSmall(t *testing.T) {
 	const visitors, most = 300, 64 << 20
 	promo, recco := newGate(t, cake), newGate(t, cakeBook)
-	cmd, p := spawnBinary(t, build(t), t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url, "SERVICE_TIMEOUT=1m", "HOMEPAGE_GRACE=0s")
+	cmd, p := spawn(t, t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url, "SERVICE_TIMEOUT=1m", "HOMEPAGE_GRACE=0s")
 	visitor := client(t)
 	for range visitors {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url, nil)
@@ -259,7 +259,7 @@ func TestSectionsComeInAnyOrder(t *testing.T) {
 	for _, promoFirst := range []bool{true, false} {
 		t.Run(fmt.Sprintf("promo first %v", promoFirst), func(t *testing.T) {
 			p, promo, recco := slowly(t)
-			tab := openBrowser(t)
+			tab := openTab(t)
 			complaints := complain(t, tab)
 			setScript(t, tab, false)
 			begin(t, tab, p.url)
@@ -351,6 +351,7 @@ func axValue(value *accessibility.Value) string {
 
 // What comes takes the room that was kept for it: nothing jumps.
 func TestSectionsDoNotShiftThePage(t *testing.T) {
+	tab := openTab(t)
 	for _, test := range []struct {
 		name         string
 		promo, recco string
@@ -363,7 +364,6 @@ func TestSectionsDoNotShiftThePage(t *testing.T) {
 			t.Run(fmt.Sprintf("%s at %d", test.name, screen.width), func(t *testing.T) {
 				promo, recco := newGate(t, test.promo), newGate(t, test.recco)
 				p := start(t, map[string]string{"PROMO_SERVICE_URL": promo.url, "RECCO_SERVICE_URL": recco.url})
-				tab := openBrowser(t)
 				drive(t, tab, chromedp.EmulateViewport(screen.width, screen.height))
 				begin(t, tab, p.url)
 				await(t, tab, seen(".shelf .waiting"))
@@ -388,7 +388,7 @@ func TestSectionsDoNotShiftThePage(t *testing.T) {
 func TestTheSiteDiesAmidThePage(t *testing.T) {
 	promo, recco := newGate(t, cake), newGate(t, cakeBook)
 	cmd, p := spawn(t, t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url)
-	tab := openBrowser(t)
+	tab := openTab(t)
 	setScript(t, tab, false)
 	begin(t, tab, p.url)
 	recco.open()
