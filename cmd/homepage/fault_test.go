@@ -137,6 +137,7 @@ func section(t *testing.T, page, slot string) string {
 // Whatever one service does, the page is whole and in time, the other section
 // is there before the fault is over, and the program stays small.
 func TestFaults(t *testing.T) {
+	t.Parallel() // as many wait for their timeout
 	const timeout = 500 * time.Millisecond
 	healthy := map[string]string{"promo": cake, "recommendations": cakeBook}
 	variables := map[string]string{"promo": "PROMO_SERVICE_URL", "recommendations": "RECCO_SERVICE_URL"}
@@ -204,10 +205,12 @@ func TestFaults(t *testing.T) {
 			t.Logf("%v over, %.1f MiB", max(0, after-timeout), float64(peak)/(1<<20))
 		}
 		t.Run(broken+" refuses", func(t *testing.T) {
+			t.Parallel()
 			check(t, "http://127.0.0.1:1/", false)
 		})
 		for _, f := range all {
 			t.Run(broken+" "+f.name, func(t *testing.T) {
+				t.Parallel()
 				check(t, serveFault(t, f), f.slow)
 			})
 		}

@@ -509,6 +509,7 @@ func spawnFile(t *testing.T, file, folder string, variables ...string) (*exec.Cm
 }
 
 func TestSignals(t *testing.T) {
+	t.Parallel() // as the race detector lets each program end a second late
 	signal := func(t *testing.T, cmd *exec.Cmd) {
 		t.Helper()
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -527,11 +528,13 @@ func TestSignals(t *testing.T) {
 	}
 
 	t.Run("SIGTERM with nothing running", func(t *testing.T) {
+		t.Parallel()
 		cmd, p := spawnSelf(t, t.TempDir())
 		signal(t, cmd)
 		wait(t, cmd, p)
 	})
 	t.Run("SIGTERM amid an upload", func(t *testing.T) {
+		t.Parallel()
 		cmd, p := spawnSelf(t, t.TempDir())
 		slow := startUpload(t, p.url)
 		signal(t, cmd)
@@ -542,6 +545,7 @@ func TestSignals(t *testing.T) {
 		wait(t, cmd, p)
 	})
 	t.Run("a second SIGTERM stops at once", func(t *testing.T) {
+		t.Parallel()
 		cmd, p := spawnSelf(t, t.TempDir())
 		startUpload(t, p.url)
 		signal(t, cmd)
