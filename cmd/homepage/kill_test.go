@@ -20,6 +20,7 @@ import (
 // Whatever moment the program is killed at, every upload that it acknowledged
 // is whole, and nothing is visible that is not.
 func TestKilledAtRandomMoments(t *testing.T) {
+	t.Parallel() // as it waits for the disk
 	const kills, senders = 30, 4
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -97,12 +98,12 @@ func digest(content []byte) string {
 
 type receipt struct{ Name, SHA256 string }
 
-// send uploads one or two files of up to 1 MiB that are named by their digests.
+// send uploads one or two files of up to 256 KiB that are named by their digests.
 func send(transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
 	body := new(bytes.Buffer)
 	writer := multipart.NewWriter(body)
 	for range 1 + source.IntN(2) {
-		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(1<<20))
+		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(256<<10))
 		content = binary.LittleEndian.AppendUint64(content, source.Uint64())
 		part, err := writer.CreateFormFile("file", digest(content)+".bin")
 		if err != nil {
