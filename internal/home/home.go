@@ -79,42 +79,39 @@ type Page struct {
 // still on their way.
 func (h *Home) Gather(ctx context.Context) Page {
 	now := time.Now()
-	page := Page{Promo: NewFuture[Promo](), Recommendations: NewFuture[Recommendations]()}
-	promo, recommendations := h.promo.atHand(now), h.recommendations.atHand(now)
-	if promo != nil && recommendations != nil {
-		page.Promo.Resolve(promo)
-		page.Recommendations.Resolve(recommendations)
-		return page
+	promo, loadPromo := h.promo.join(now)
+	recommendations, loadRecommendations := h.recommendations.join(now)
+	if loadPromo != nil || loadRecommendations != nil {
+		go h.load(loadPromo, loadRecommendations)
 	}
-	loaded := make(chan struct{})
-	go func() {
-		// Not errgroup.WithContext, which would cancel the healthy section on
-		// the first error. Errors stay in their sections instead.
-		var group errgroup.Group
-		group.SetLimit(h.limit)
-		resolve(&group, page.Promo, promo, h.promo.load)
-		resolve(&group, page.Recommendations, recommendations, h.recommendations.load)
-		_ = group.Wait() // always nil
-		close(loaded)
-	}()
+	page := Page{promo, recommendations}
 	grace := time.NewTimer(h.grace)
 	defer grace.Stop()
-	select {
-	case <-loaded:
-	case <-grace.C:
-	case <-ctx.Done():
+	for _, arrived := range []<-chan struct{}{promo.Arrived(), recommendations.Arrived()} {
+		select {
+		case <-arrived:
+		case <-grace.C:
+			return page
+		case <-ctx.Done():
+			return page
+		}
 	}
 	return page
 }
 
-// resolve gives the future what is at hand, or else what load returns.
-func resolve[T any](group *errgroup.Group, future *Future[T], atHand *Section[T], load func() *Section[T]) {
-	if atHand != nil {
-		future.Resolve(atHand)
-		return
+// load runs the loads that are not nil, as many at once as the limit allows.
+func (h *Home) load(loads ...func()) {
+	// Not errgroup.WithContext, which would cancel the healthy section on the
+	// first error. Errors stay in their sections instead.
+	var group errgroup.Group
+	group.SetLimit(h.limit)
+	for _, load := range loads {
+		if load != nil {
+			group.Go(func() error {
+				load()
+				return nil
+			})
+		}
 	}
-	group.Go(func() error {
-		future.Resolve(load())
-		return nil
-	})
+	_ = group.Wait() // always nil
 }

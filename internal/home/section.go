@@ -31,6 +31,13 @@ type Future[T any] struct {
 // NewFuture returns the future of a section that has not arrived.
 func NewFuture[T any]() *Future[T] { return &Future[T]{arrived: make(chan struct{})} }
 
+// arrived returns the future of a section that has arrived.
+func arrived[T any](section *Section[T]) *Future[T] {
+	future := NewFuture[T]()
+	future.Resolve(section)
+	return future
+}
+
 // Resolve makes the section arrive. It must be called at most once.
 func (f *Future[T]) Resolve(section *Section[T]) {
 	f.section = section

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
-	"golang.org/x/sync/singleflight"
 )
 
 // Load fetches the content of one section. It returns when ctx is done, and
@@ -36,12 +36,14 @@ const (
 
 // source shares the loads of a section and remembers what they gave.
 type source[T any] struct {
-	log        *slog.Logger
-	load       func() *Section[T] // joins the load that is running, or starts one
-	breaker    *gobreaker.CircuitBreaker[Answer[T]]
-	kept       atomic.Pointer[kept[T]]    // the last answer, if it may be kept
-	failure    atomic.Pointer[Section[T]] // what stood in when a load last failed
-	refreshing atomic.Bool
+	log     *slog.Logger
+	load    func() *Section[T] // calls the source
+	breaker *gobreaker.CircuitBreaker[Answer[T]]
+	kept    atomic.Pointer[kept[T]]    // the last answer, if it may be kept
+	failure atomic.Pointer[Section[T]] // what stood in when a load last failed
+
+	mu      sync.Mutex
+	running *Future[T] // what the load that runs will give; nil if none does
 }
 
 // kept is an answer that may be shown again, and the sections it is shown as.
@@ -52,11 +54,7 @@ type kept[T any] struct {
 
 func newSource[T any](life context.Context, log *slog.Logger, load Load[T]) *source[T] {
 	s := &source[T]{log: log}
-	var loads singleflight.Group
-	s.load = func() *Section[T] {
-		section, _, _ := loads.Do("", func() (any, error) { return s.loadAnew(life, load), nil })
-		return section.(*Section[T]) //nolint:forcetypeassert // the only type there is
-	}
+	s.load = func() *Section[T] { return s.loadAnew(life, load) }
 	s.breaker = gobreaker.NewCircuitBreaker[Answer[T]](gobreaker.Settings{
 		Timeout:     restTime,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failuresMost },
@@ -72,6 +70,37 @@ func newSource[T any](life context.Context, log *slog.Logger, load Load[T]) *sou
 		},
 	})
 	return s
+}
+
+// join returns what a visitor gets who comes now: a section that is at hand, or
+// else what the load that is running will give. If load is not nil, the caller
+// must call it to have that load run.
+//
+// Visitors share a future instead of each waiting in a singleflight.Group, which
+// took three goroutines and 8 KiB for each who waits.
+func (s *source[T]) join(now time.Time) (section *Future[T], load func()) {
+	if section := s.atHand(now); section != nil {
+		return arrived(section), nil
+	}
+	return s.begin()
+}
+
+// begin joins the load that is running, or begins one.
+func (s *source[T]) begin() (section *Future[T], load func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		return s.running, nil
+	}
+	future := NewFuture[T]()
+	s.running = future
+	return future, func() {
+		section := s.load()
+		s.mu.Lock() // who joins after this needs a newer section
+		s.running = nil
+		s.mu.Unlock()
+		future.Resolve(section)
+	}
 }
 
 // atHand returns what a visitor gets without waiting, or nil.
@@ -108,12 +137,11 @@ func (s *source[T]) resting() bool {
 
 // refresh loads in the background, while nobody waits.
 func (s *source[T]) refresh() {
-	if !s.resting() && s.refreshing.CompareAndSwap(false, true) {
-		go func() {
-			// Not loadAnew's to reset: this may join a load that is just over.
-			defer s.refreshing.Store(false)
-			s.load()
-		}()
+	if s.resting() {
+		return
+	}
+	if _, load := s.begin(); load != nil {
+		go load()
 	}
 }
 
