@@ -115,6 +115,7 @@ func TestFixtures(t *testing.T) {
 }
 
 func TestTheShippedTemplate(t *testing.T) {
+	t.Parallel()
 	template := link(t, pdfs.CertificateTemplate)
 	if r := template.Report(); !r.Own || len(r.Warnings) > 0 {
 		t.Errorf("report %+v, want its own font and no warnings", r)
@@ -291,13 +292,14 @@ func TestTheTextAroundStays(t *testing.T) {
 
 func deflated(content []byte) string {
 	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
+	w, _ := zlib.NewWriterLevel(&b, zlib.BestSpeed)
 	_, _ = w.Write(content)
 	_ = w.Close()
 	return b.String()
 }
 
 func TestItRefuses(t *testing.T) {
+	t.Parallel()
 	const shown = "BT /F1 12 Tf 50 50 Td (%timestamp%) Tj ET"
 	// swap puts one text in the place of another without moving anything.
 	swap := func(file []byte, before, after string) []byte {
@@ -337,7 +339,7 @@ func TestItRefuses(t *testing.T) {
 		{"a certified file", swap(hand, "/ViewerPreferences << /DisplayDocTitle true >>", "/Perms << /DocMDP 2 0 R >>"), []string{"signed"}},
 		{"an unknown filter", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /Zstd", shown}), []string{"page 1", "object 5", "Zstd"}},
 		{"content as a picture", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /DCTDecode", shown}), []string{"object 5", "DCT"}},
-		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 80<<20))}), []string{"object 5", "inflates to more than 64 MiB"}},
+		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 65<<20))}), []string{"object 5", "inflates to more than 64 MiB"}},
 		{"pages that add up", manyPages(), []string{"more than 128 MiB"}},
 		{"a table that points elsewhere", swap(onePage(shown), "5 0 obj", "6 0 obj"), []string{"damaged", "mend it with"}},
 		{"invisible text", onePage("3 Tr " + shown), []string{"page 1", "invisible"}},
@@ -354,6 +356,7 @@ func TestItRefuses(t *testing.T) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			template, err := certificate.Link(test.file)
 			if err == nil {
 				t.Fatalf("accepted: %+v", template.Report())
@@ -367,9 +370,11 @@ func TestItRefuses(t *testing.T) {
 	}
 }
 
-// manyPages is a small file whose pages share much content.
+// manyPages is a small file whose pages share a picture that is part of their
+// content, 5000 times 32 KiB.
 func manyPages() []byte {
-	objects := [][]string{{"<< /Type /Catalog /Pages 2 0 R >>"}, {""}, {"/Filter /FlateDecode", deflated(bytes.Repeat([]byte{' '}, 40<<20))}}
+	picture := deflated(fmt.Appendf(nil, "BI ID %s EI", make([]byte, 32<<10)))
+	objects := [][]string{{"<< /Type /Catalog /Pages 2 0 R >>"}, {""}, {"/Filter /FlateDecode", picture}}
 	var kids strings.Builder
 	for i := range 5000 {
 		objects = append(objects, []string{"<< /Type /Page /Parent 2 0 R /Resources << >> /Contents 3 0 R >>"})
