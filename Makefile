@@ -14,16 +14,17 @@ run: build ## build and serve on http://127.0.0.1:8000, with sample services ins
 build: ## build the program as .bin/homepage
 	@CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags='-s -w' -o .bin/homepage ./cmd/homepage
 
-test: setup lint ## install what is missing, lint, run every test with the race detector
+test: setup ## install what is missing and run every test with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "Not root: tests that mount a small disk (a full one, a read-only one) will be skipped."
-	go test -race -count=1 ./...
+	go test -race -count=1 -vet=off ./...
 
+# The bench is a module of its own, so it is checked on its own.
 lint: ## check the code: vet, formats, arrows, tidiness, and that it builds elsewhere
-	go vet ./...
-	GOOS=darwin CGO_ENABLED=0 go build -o /dev/null ./cmd/homepage
-	GOOS=windows CGO_ENABLED=0 go build -o /dev/null ./cmd/homepage
+	for os in darwin windows freebsd openbsd; do GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/homepage || exit 1; done
+	go vet -tags audit ./...
 	$(GOLANGCI_LINT) run ./...
 	go mod tidy -diff
+	if [ -f cmd/bench/go.mod ]; then cd cmd/bench && go vet ./... && $(GOLANGCI_LINT) run ./... && go mod tidy -diff; fi
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
@@ -62,10 +63,17 @@ audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 # readers of PDF, and a proxy. Each is a command and the package of Debian that has it.
 TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx
 
+# Downloads leave the processor idle, so the tests are compiled meanwhile. What
+# that has to complain of, the tests will say.
 setup:
-	@PATH="$$PATH:/usr/sbin"; missing=; for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
-	[ -z "$$missing" ] && exit 0; \
-	if ! command -v apt-get >/dev/null; then echo "The tests need these, please install them:$$missing" >&2; exit 1; fi; \
-	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	echo "Installing$$missing"; \
-	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+	@PATH="$$PATH:/usr/sbin"; commands=; packages=; \
+	for tool in $(TOOLS); do \
+		command -v "$${tool%%:*}" >/dev/null || { commands="$$commands $${tool%%:*}"; packages="$$packages $${tool##*:}"; }; \
+	done; \
+	[ -n "$$packages" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "The tests need these commands, please install them:$$commands" >&2; exit 1; }; \
+	[ "$$(id -u)" = 0 ] || { echo "The tests need more programs. This installs them: sudo apt-get install --no-install-recommends$$packages" >&2; exit 1; }; \
+	echo "Installing$$packages"; \
+	go list -race -test -deps -export ./... >/dev/null 2>&1 & \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages >/dev/null; \
+	status=$$?; wait; exit $$status
