@@ -14,15 +14,15 @@ import (
 func Example() {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
-	promo := func(context.Context) (home.Answer[home.Promo], error) {
+	promo := func(context.Context, home.Visit) (home.Answer[home.Promo], error) {
 		return home.Answer[home.Promo]{Content: home.Promo{Title: "Cake on Friday"}}, nil
 	}
-	recommendations := func(context.Context) (home.Answer[home.Recommendations], error) {
+	recommendations := func(context.Context, home.Visit) (home.Answer[home.Recommendations], error) {
 		return home.Answer[home.Recommendations]{}, errors.New("connection refused")
 	}
 	homepage := home.New(ctx, slog.New(slog.DiscardHandler), 0, time.Minute, promo, recommendations)
 
-	page := homepage.Gather(ctx)
+	page := homepage.Gather(ctx, home.Visit{})
 	<-page.Promo.Arrived()
 	fmt.Println(page.Promo.Section().State, page.Promo.Section().Content.Title)
 	<-page.Recommendations.Arrived()

@@ -26,6 +26,10 @@ type Promo struct {
 	Image  string // URL of a picture
 }
 
+// Empty tells whether there is nothing to say: a link or a picture alone is no
+// offer.
+func (p Promo) Empty() bool { return p.Title == "" && p.Text == "" }
+
 // Equal tells whether both say the same.
 func (p Promo) Equal(other Promo) bool { return p == other }
 
@@ -39,6 +43,9 @@ type Recommendation struct {
 
 // Recommendations are in the order of the service that made them.
 type Recommendations []Recommendation
+
+// Empty tells whether there are none.
+func (r Recommendations) Empty() bool { return len(r) == 0 }
 
 // Equal tells whether both say the same, in the same order.
 func (r Recommendations) Equal(other Recommendations) bool { return slices.Equal(r, other) }
@@ -61,8 +68,8 @@ func New(life context.Context, log *slog.Logger, limit int, grace time.Duration,
 		limit = -1 // errgroup's word for no limit
 	}
 	return &Home{
-		promo:           newSource(life, log.With("section", "promo"), promo),
-		recommendations: newSource(life, log.With("section", "recommendations"), recommendations),
+		promo:           newSource(life, log.With("section", "promo"), grace, promo),
+		recommendations: newSource(life, log.With("section", "recommendations"), grace, recommendations),
 		limit:           limit,
 		grace:           grace,
 	}
@@ -77,10 +84,12 @@ type Page struct {
 // Gather returns a page when both of its sections have arrived, the grace is
 // over or ctx ends, whichever comes first. Sections that are late then are
 // still on their way.
-func (h *Home) Gather(ctx context.Context) Page {
+//
+// The loads that it causes are told of the visit.
+func (h *Home) Gather(ctx context.Context, visit Visit) Page {
 	now := time.Now()
-	promo, loadPromo := h.promo.join(now)
-	recommendations, loadRecommendations := h.recommendations.join(now)
+	promo, loadPromo := h.promo.join(now, visit)
+	recommendations, loadRecommendations := h.recommendations.join(now, visit)
 	if loadPromo != nil || loadRecommendations != nil {
 		go h.load(loadPromo, loadRecommendations)
 	}

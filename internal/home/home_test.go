@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +37,7 @@ type service[T any] struct {
 	calls  int
 }
 
-func (s *service[T]) load(ctx context.Context) (home.Answer[T], error) {
+func (s *service[T]) load(ctx context.Context, _ home.Visit) (home.Answer[T], error) {
 	s.mu.Lock()
 	s.calls++
 	answer, err, delay := s.answer, s.err, s.delay
@@ -94,12 +96,12 @@ func wait[T any](ctx context.Context, future *home.Future[T]) *home.Section[T] {
 
 // visitPromo waits for a page's promo.
 func visitPromo(ctx context.Context, h *home.Home) *home.Section[home.Promo] {
-	return wait(ctx, h.Gather(ctx).Promo)
+	return wait(ctx, h.Gather(ctx, home.Visit{}).Promo)
 }
 
 // visit waits for both sections of a page.
 func visit(ctx context.Context, h *home.Home) (*home.Section[home.Promo], *home.Section[home.Recommendations]) {
-	page := h.Gather(ctx)
+	page := h.Gather(ctx, home.Visit{})
 	return wait(ctx, page.Promo), wait(ctx, page.Recommendations)
 }
 
@@ -157,7 +159,7 @@ func TestEachSectionFailsAlone(t *testing.T) {
 	}{
 		{"an error", after(time.Millisecond, home.Promo{}, errRefused), "refused"},
 		{"an error beside content", after(time.Millisecond, promo, errRefused), "refused"},
-		{"a panic", func(context.Context) (home.Answer[home.Promo], error) { panic("oh") }, "panic: oh"},
+		{"a panic", func(context.Context, home.Visit) (home.Answer[home.Promo], error) { panic("oh") }, "panic: oh"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -262,7 +264,7 @@ func TestGrace(t *testing.T) {
 				ctx, leave := context.WithTimeout(t.Context(), test.leave)
 				defer leave()
 				start := time.Now()
-				page := h.Gather(ctx)
+				page := h.Gather(ctx, home.Visit{})
 				if got := time.Since(start); got != test.waits {
 					t.Errorf("waits for %v, want %v", got, test.waits)
 				}
@@ -292,7 +294,7 @@ func TestAVisitorWhoLeavesHurtsNobody(t *testing.T) {
 		slow := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo}, delay: time.Minute}
 		h, log := newPromo(t, slow.load)
 		start := time.Now()
-		stays := h.Gather(t.Context())
+		stays := h.Gather(t.Context(), home.Visit{})
 		for range 10 {
 			ctx, leave := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
@@ -318,7 +320,7 @@ func TestLoadsEndWithTheProgram(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
 		log := new(bytes.Buffer)
 		h := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, 0, after(time.Hour, promo, nil), after(time.Hour, recommendations, nil))
-		page := h.Gather(t.Context())
+		page := h.Gather(t.Context(), home.Visit{})
 		synctest.Wait()
 		end()
 		if section := wait(t.Context(), page.Promo); !errors.Is(section.Err, context.Canceled) {
@@ -404,7 +406,7 @@ func TestFreshness(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				titles := []string{"1", "2", "3"}
 				calls := 0
-				h, _ := newPromo(t, func(context.Context) (home.Answer[home.Promo], error) {
+				h, _ := newPromo(t, func(context.Context, home.Visit) (home.Answer[home.Promo], error) {
 					calls++
 					now := time.Now()
 					time.Sleep(delay)
@@ -472,59 +474,212 @@ func TestOneLoadRefreshes(t *testing.T) {
 	})
 }
 
-// A service that hangs is left alone after five failures in a row, and tried
-// with one call from time to time, for which one visitor waits at most.
+// A service that hangs costs one visitor's wait. It is left alone after five
+// failures in a row, and then tried with one call from time to time.
 func TestAServiceThatKeepsFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const hangs, rest = 2 * time.Second, 5 * time.Second
+		const hangs, rest, shared = 2 * time.Second, 5 * time.Second, 30 * time.Second
 		dead := &service[home.Promo]{err: errRefused, delay: hangs}
 		h, log := newPromo(t, dead.load)
-		visit := func(want home.State, waits time.Duration) *home.Section[home.Promo] {
+		visit := func(want home.State, waits time.Duration) {
 			t.Helper()
 			start := time.Now()
 			section := visitPromo(t.Context(), h)
 			if got := time.Since(start); section.State != want || got != waits {
 				t.Errorf("%s after %v, want %s after %v", section.State, got, want, waits)
 			}
-			return section
-		}
-		for range 5 {
-			visit(home.Failed, hangs)
-		}
-		for range 100 {
-			if got := visit(home.Failed, 0); !errors.Is(got.Err, errRefused) {
-				t.Fatalf("%+v, want the last failure", got)
+			if want == home.Failed && !errors.Is(section.Err, errRefused) {
+				t.Errorf("%v, want the service's own failure", section.Err)
 			}
 		}
+		visit(home.Failed, hangs)
+		for range 4 { // each is asked for in the background
+			for range 100 {
+				visit(home.Failed, 0)
+			}
+			time.Sleep(hangs)
+			synctest.Wait()
+		}
 		dead.checkCalls(t, 5)
-
-		time.Sleep(rest + 1)
-		prober := make(chan struct{})
-		go func() {
-			visit(home.Failed, hangs)
-			close(prober)
-		}()
-		synctest.Wait()
 		for range 100 {
 			visit(home.Failed, 0)
 		}
-		<-prober
+		synctest.Wait()
+		dead.checkCalls(t, 5)
+
+		time.Sleep(rest + 1)
+		for range 100 { // the first has it tried, and does not wait either
+			visit(home.Failed, 0)
+		}
+		time.Sleep(hangs)
+		synctest.Wait()
 		dead.checkCalls(t, 6)
-		visit(home.Failed, 0)
 
 		time.Sleep(rest + 1)
 		dead.set(func(s *service[home.Promo]) {
 			s.err, s.answer, s.delay = nil, home.Answer[home.Promo]{Content: promo}, time.Second
 		})
-		visit(home.Fresh, time.Second)
+		visit(home.Failed, 0)
+		time.Sleep(time.Second)
+		synctest.Wait()
 		visit(home.Fresh, time.Second)
 
+		// What failed long ago is not shown.
+		dead.set(func(s *service[home.Promo]) { s.err = errRefused })
+		visit(home.Failed, time.Second)
+		time.Sleep(shared)
+		visit(home.Failed, time.Second)
+
 		const failed, alone, back = "section failed", "section keeps failing; leaving its service alone", "section is back"
-		want := []string{failed, failed, failed, failed, alone, failed, alone, failed, back}
+		want := []string{failed, failed, failed, failed, alone, failed, alone, failed, back, failed, failed}
 		if diff := cmp.Diff(want, messages(t, log)); diff != "" {
 			t.Errorf("log: %s", diff)
 		}
 	})
+}
+
+// A failure that takes no longer than the grace is not shared: the next visitor
+// waits no longer for a better answer.
+func TestQuickFailuresAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := &service[home.Promo]{err: errRefused, delay: time.Millisecond}
+		h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, time.Millisecond, refused.load, after(0, recommendations, nil))
+		visitPromo(t.Context(), h)
+		refused.set(func(s *service[home.Promo]) { s.err, s.answer.Content = nil, promo })
+		if got := visitPromo(t.Context(), h); got.State != home.Fresh {
+			t.Errorf("%+v, want the answer of a second call", got)
+		}
+	})
+}
+
+// A source that has nothing to show is no failure, whether its answer is new,
+// kept, or stands in for a failure.
+func TestNothingToday(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nothing := &service[home.Promo]{answer: home.Answer[home.Promo]{
+			Content: home.Promo{URL: "/u", Image: "/i"}, Fresh: time.Now().Add(time.Minute), Fallback: time.Now().Add(time.Hour),
+		}}
+		h, log := newPromo(t, nothing.load)
+		for range 3 {
+			if got := visitPromo(t.Context(), h); got.State != home.Empty || got.Content != (home.Promo{}) || got.Err != nil {
+				t.Errorf("%+v, want an empty section", got)
+			}
+			nothing.set(func(s *service[home.Promo]) { s.err = errRefused })
+			if log.Len() > 0 {
+				t.Errorf("the log speaks of it: %s", log)
+			}
+		}
+		time.Sleep(time.Minute)
+		if got := visitPromo(t.Context(), h); got.State != home.Empty || !errors.Is(got.Err, errRefused) {
+			t.Errorf("%+v, want an empty section that stands in for a failure", got)
+		}
+		nothing.checkCalls(t, 2)
+	})
+}
+
+// When a source itself says that it has nothing any more, no older answer is
+// shown, neither then nor when it fails later.
+func TestAFinalFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fallback: time.Now().Add(time.Hour)}}
+		h, _ := newPromo(t, gone.load)
+		visitPromo(t.Context(), h)
+		for _, err := range []error{fmt.Errorf("wrapped: %w", &home.Failure{Err: errRefused, Final: true}), errRefused} {
+			gone.set(func(s *service[home.Promo]) { s.err = err })
+			if got := visitPromo(t.Context(), h); got.State != home.Failed || !errors.Is(got.Err, errRefused) {
+				t.Errorf("%+v, want a failure", got)
+			}
+		}
+		gone.checkCalls(t, 3)
+	})
+}
+
+// A source that asks to be left alone is left alone for as long as it asks, and
+// the last good answer stands in for as long as it may.
+func TestASourceThatAsksForRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fallback: time.Now().Add(20 * time.Second)}}
+		h, log := newPromo(t, busy.load)
+		visitPromo(t.Context(), h)
+		busy.set(func(s *service[home.Promo]) {
+			s.err = &home.Failure{Err: errRefused, Until: time.Now().Add(30 * time.Second)}
+		})
+		for _, want := range []home.State{home.Stale, home.Stale, home.Failed, home.Failed} {
+			if got := visitPromo(t.Context(), h); got.State != want || !errors.Is(got.Err, errRefused) {
+				t.Errorf("%s because of %v, want %s because it was refused", got.State, got.Err, want)
+			}
+			busy.checkCalls(t, 2)
+			if want == home.Stale {
+				time.Sleep(10 * time.Second)
+			}
+		}
+		busy.set(func(s *service[home.Promo]) { s.err = nil })
+		time.Sleep(10 * time.Second)
+		if got := visitPromo(t.Context(), h); got.State != home.Fresh {
+			t.Errorf("%+v after the rest, want a new answer", got)
+		}
+		busy.checkCalls(t, 3)
+		if got := messages(t, log); len(got) != 1 {
+			t.Errorf("the log says %v, want the one failure", got)
+		}
+	})
+}
+
+// The service is told of the visit that caused the load, not of those that share
+// it, and of the one that had it refreshed.
+func TestLoadsAreToldOfTheirVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		h, _ := newPromo(t, func(_ context.Context, visit home.Visit) (home.Answer[home.Promo], error) {
+			told = append(told, visit.RequestID)
+			time.Sleep(time.Second)
+			return home.Answer[home.Promo]{Content: promo, Revalidate: time.Now().Add(time.Hour)}, nil
+		})
+		for _, id := range []string{"first", "shares", "has it refreshed"} {
+			h.Gather(t.Context(), home.Visit{RequestID: id})
+			synctest.Wait()
+			if id != "first" {
+				time.Sleep(2 * time.Second)
+			}
+		}
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"first", "has it refreshed"}, told); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// behind returns the time as it reads when the wall clock, but not the monotonic
+// one, has been put forward by d since: the same monotonic reading beside an
+// earlier wall clock. (time.Time is two words and a pointer; the second word is
+// the monotonic reading.)
+func behind(t time.Time, d time.Duration) time.Time {
+	earlier := t.Add(-d)
+	(*[2]int64)(unsafe.Pointer(&earlier))[1] += int64(d)
+	return earlier
+}
+
+// An answer is fresh only while both clocks say so: the wall clock goes on while
+// the machine sleeps, and the monotonic one when somebody sets the other back.
+func TestFreshByBothClocks(t *testing.T) {
+	for name, test := range map[string]struct {
+		ahead time.Duration // of the wall clock
+		fresh time.Duration
+		calls int
+	}{
+		"both agree":                 {0, time.Minute, 1},
+		"the wall clock is ahead":    {time.Hour, time.Minute, 2},
+		"the wall clock is set back": {-time.Hour, -time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Not under synctest, whose clock is no monotonic one.
+			service := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fresh: behind(time.Now().Add(test.fresh), test.ahead)}}
+			h, _ := newPromo(t, service.load)
+			visitPromo(t.Context(), h)
+			visitPromo(t.Context(), h)
+			service.checkCalls(t, test.calls)
+		})
+	}
 }
 
 // While a service is left alone its last good answer stands in for as long as
@@ -557,7 +712,7 @@ func TestFallbackWhileAServiceIsLeftAlone(t *testing.T) {
 // A refresh that comes just as a load ends is not the last.
 func TestRefreshesGoOn(t *testing.T) {
 	var calls atomic.Int64
-	h, _ := newPromo(t, func(context.Context) (home.Answer[home.Promo], error) {
+	h, _ := newPromo(t, func(context.Context, home.Visit) (home.Answer[home.Promo], error) {
 		calls.Add(1)
 		return home.Answer[home.Promo]{Content: promo, Revalidate: time.Now().Add(time.Hour)}, nil
 	})

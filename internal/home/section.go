@@ -9,13 +9,14 @@ type State string
 const (
 	Fresh  State = "fresh"  // as its source has it now, or allows it to be shown as such
 	Stale  State = "stale"  // older than that: a new load is under way, or has failed
+	Empty  State = "empty"  // its source has nothing to show today
 	Failed State = "failed" // nothing to show
 )
 
 // Section is what one source gave. Pages share it, so it never changes.
 type Section[T any] struct {
 	State   State
-	Content T         // zero if State is Failed
+	Content T         // zero if State is Failed or Empty
 	Err     error     // of the last load; not nil if State is Failed, or Stale for want of better
 	At      time.Time // when the source made Content
 	Arrived time.Time // when that load was over

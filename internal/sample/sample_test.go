@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"homepage/internal/home"
 	"homepage/internal/sample"
 	"homepage/internal/service"
 )
@@ -30,7 +31,7 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	client := service.NewClient(time.Minute, 0)
 	defer client.Close()
 
-	answer, err := client.Promo(base.JoinPath(sample.PromoPath))(t.Context())
+	answer, err := client.Promo(base.JoinPath(sample.PromoPath))(t.Context(), home.Visit{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	if promo.Title == "" || promo.Text == "" || promo.URL == "" || promo.Action == "" || !strings.HasPrefix(promo.Image, "/pictures/") {
 		t.Errorf("promo %+v has gaps", promo)
 	}
-	recommended, err := client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context())
+	recommended, err := client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context(), home.Visit{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestFreshness(t *testing.T) {
 				_, _ = w.Write([]byte(`{"title":"T"}`))
 			})
 			before := time.Now()
-			answer, err := client.Promo(u)(t.Context())
+			answer, err := client.Promo(u)(t.Context(), home.Visit{})
 			after := time.Now()
 			if err != nil {
 				t.Fatal(err)

@@ -109,7 +109,7 @@ func (c *Client) Recommendations(u *url.URL) home.Load[home.Recommendations] {
 // load returns the source whose answers are the JSON objects T at u. Its
 // errors name the URL, without the password that it may hold.
 func load[T, C any](c *Client, u *url.URL, content func(T) C) home.Load[C] {
-	return func(ctx context.Context) (home.Answer[C], error) {
+	return func(ctx context.Context, _ home.Visit) (home.Answer[C], error) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		called := time.Now()

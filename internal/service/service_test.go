@@ -73,7 +73,7 @@ func TestPromo(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client, u := serve(t, time.Minute, answer(test.status, test.body))
-			got, err := client.Promo(u)(t.Context())
+			got, err := client.Promo(u)(t.Context(), home.Visit{})
 			if diff := cmp.Diff(test.want, got.Content); diff != "" {
 				t.Error(diff)
 			}
@@ -94,7 +94,7 @@ func checkError(t *testing.T, err error, want string) {
 
 func TestRecommendations(t *testing.T) {
 	client, u := serve(t, time.Minute, answer(200, `{"items":[{"title":"A","url":"/a","reason":"R","image":"/i"},{"title":"B"}]}`))
-	got, err := client.Recommendations(u)(t.Context())
+	got, err := client.Recommendations(u)(t.Context(), home.Visit{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestOneDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, u := serve(t, 50*time.Millisecond, handler)
-			_, err := client.Promo(u)(t.Context())
+			_, err := client.Promo(u)(t.Context(), home.Visit{})
 			checkError(t, err, "no whole answer within 50ms")
 		})
 	}
@@ -134,7 +134,7 @@ func TestAVisitorWhoLeavesIsNoDeadline(t *testing.T) {
 		leave()
 		<-r.Context().Done()
 	})
-	if _, err := client.Promo(u)(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := client.Promo(u)(ctx, home.Visit{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the cancellation", err)
 	}
 }
@@ -143,7 +143,7 @@ func TestNobodyListens(t *testing.T) {
 	client, u := serve(t, time.Minute, answer(200, "{}"))
 	u.Host = "127.0.0.1:1"
 	u.User = url.UserPassword("reader", "secret")
-	_, err := client.Promo(u)(t.Context())
+	_, err := client.Promo(u)(t.Context(), home.Visit{})
 	checkError(t, err, "GET http://reader:xxxxx@127.0.0.1:1: dial tcp")
 }
 
@@ -168,7 +168,7 @@ func TestRedirects(t *testing.T) {
 		"/loop":  "redirected more than 3 times",
 		"/away":  "redirected to another host: " + strings.TrimPrefix(elsewhere.URL, "http://"),
 	} {
-		got, err := client.Promo(u.JoinPath(path))(t.Context())
+		got, err := client.Promo(u.JoinPath(path))(t.Context(), home.Visit{})
 		checkError(t, err, want)
 		if want == "" && got.Content != (home.Promo{Title: "T"}) {
 			t.Errorf("%s: %+v", path, got.Content)
@@ -193,7 +193,7 @@ func TestErrorsAreShort(t *testing.T) {
 		w.Header().Set("Location", "http://"+strings.Repeat("ä", 10_000))
 		w.WriteHeader(http.StatusFound)
 	})
-	_, err := client.Promo(u)(t.Context())
+	_, err := client.Promo(u)(t.Context(), home.Visit{})
 	checkError(t, err, "redirected to another host: ")
 	if text := err.Error(); len(text) > 400 || !utf8.ValidString(text) {
 		t.Errorf("an error of %d bytes: %q", len(text), text)
@@ -218,7 +218,7 @@ func TestConnectionsArePooled(t *testing.T) {
 	client := service.NewClient(time.Minute, fallback)
 	defer client.Close()
 	for range 10 {
-		if _, err := client.Recommendations(u)(t.Context()); err != nil {
+		if _, err := client.Recommendations(u)(t.Context(), home.Visit{}); err != nil {
 			t.Fatal(err)
 		}
 	}

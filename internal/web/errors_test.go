@@ -155,7 +155,7 @@ func TestHeadersThatGoWithAStatus(t *testing.T) {
 
 func TestAPanicBecomesTheErrorPage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) home.Page {
+		d.Gather = func(context.Context, home.Visit) home.Page {
 			panic("the cat sat on the keyboard")
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"homepage/internal/home"
@@ -31,8 +32,11 @@ type sectionView[T any] struct {
 	AsOf    time.Time // when Content was made, if there should be something newer
 }
 
-// Failed tells whether there is nothing to show.
+// Failed tells whether there is nothing to show because something went wrong.
 func (v sectionView[T]) Failed() bool { return v.State == home.Failed }
+
+// Empty tells whether there is nothing to show today.
+func (v sectionView[T]) Empty() bool { return v.State == home.Empty }
 
 func view[T any](section *home.Section[T]) sectionView[T] {
 	return sectionView[T]{section.State, section.Content, asOf(section)}
@@ -119,7 +123,8 @@ func newSectionHTML[T content[T]](set *template.Template, name string, log *slog
 	f, err := bind(set, name,
 		sectionView[T]{State: home.Fresh, Content: example},
 		sectionView[T]{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
-		sectionView[T]{State: home.Failed})
+		sectionView[T]{State: home.Failed},
+		sectionView[T]{State: home.Empty})
 	return newMemo(looksSame[T], func(section *home.Section[T]) []byte {
 		html, err := f.render(view(section))
 		if err != nil { // a mistake of ours; the rest of the page is worth more
@@ -147,9 +152,11 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	start := time.Now()
-	page := s.Gather(r.Context())
+	page := s.Gather(r.Context(), visit(w, r))
 	if r.Context().Err() != nil {
-		return nil //nolint:nilerr // the visitor has left, and the flash message waits for the next visit
+		// The visitor has left, and the flash message waits for the next visit. Should
+		// they only have closed their side, an empty 200 would mislead them.
+		panic(http.ErrAbortHandler)
 	}
 	flash := s.flashes.take(w, r)
 	if flash != nil {
@@ -170,6 +177,15 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	}
 	made.body.send(w, r)
 	return nil
+}
+
+// visit is what services may be told of a request.
+func visit(w http.ResponseWriter, r *http.Request) home.Visit {
+	told := home.Visit{RequestID: requestID(w), Tracestate: strings.Join(r.Header.Values("Tracestate"), ",")}
+	if parents := r.Header.Values("Traceparent"); len(parents) == 1 { // several say nothing
+		told.Traceparent = parents[0]
+	}
+	return told
 }
 
 // setServerTiming says how long a visitor who came at start waited for each
@@ -231,7 +247,7 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash []uplo
 			send(s.home.recommendations.get(page.Recommendations.Section()))
 			recommendations = nil
 		case <-r.Context().Done():
-			return nil
+			panic(http.ErrAbortHandler) // the visitor has left: what there is must not look whole
 		}
 	}
 	send(s.home.end)

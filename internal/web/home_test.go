@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -35,7 +38,7 @@ func standIn[T any](section *home.Section[T]) *home.Section[T] {
 // late makes sections arrive when the test resolves them.
 func late() (home.Page, func(*web.Deps)) {
 	page := newHomePage()
-	return page, func(d *web.Deps) { d.Gather = func(context.Context) home.Page { return page } }
+	return page, func(d *web.Deps) { d.Gather = func(context.Context, home.Visit) home.Page { return page } }
 }
 
 // stream is a page that is read while it is written.
@@ -174,11 +177,134 @@ func TestSectionsInTimeGoOutWithTheShell(t *testing.T) {
 	checkGolden(t, "home-streamed", got)
 }
 
+// A section that has nothing to show is left out, on a streamed page too, where
+// its placeholder goes when that is known.
+func TestNothingToday(t *testing.T) {
+	got := get(t, newSite(t, func(d *web.Deps) { d.Gather = sections(promoEmpty, recco) }), "/")
+	if strings.Contains(got.body, `slot="promo"`) || !strings.Contains(got.body, reccoHTML) {
+		t.Errorf("not the recommendations alone:\n%s", got.body)
+	}
+	if got := got.header.Get("Server-Timing"); !strings.HasPrefix(got, "promo;dur=0.0;desc=empty, ") {
+		t.Errorf("Server-Timing %q", got)
+	}
+	arriving, slow := late()
+	page := open(t, newSite(t, slow), "identity")
+	arriving.Recommendations.Resolve(reccoEmpty)
+	page.until(t, `<div slot="recommendations" data-state="empty" hidden></div>`)
+	arriving.Promo.Resolve(promo)
+	page.until(t, promoHTML)
+	if got := page.whole(t); !strings.HasSuffix(got, "</html>\n") {
+		t.Errorf("the page ends with %q", got[len(got)-20:])
+	}
+}
+
+// A client that closes its sending side after the request gets a whole answer
+// or none, on whole and on streamed pages.
+func TestHalfClosedClients(t *testing.T) {
+	for name, gather := range map[string]gather{
+		"both there": sections(promo, recco), "one is late": sections(promo, nil), "both are late": sections(nil, nil),
+		"none before the grace is over": func(ctx context.Context, _ home.Visit) home.Page {
+			<-ctx.Done()
+			return newHomePage()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(d *web.Deps) { d.Gather = gather })
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				return // none
+			}
+			defer response.Body.Close()
+			if body, err := io.ReadAll(response.Body); err == nil && !bytes.HasSuffix(body, []byte("</html>\n")) {
+				t.Errorf("%q looks whole", body)
+			}
+		})
+	}
+}
+
+// Lists in headers are read from all of their lines.
+func TestListsInSeveralLines(t *testing.T) {
+	s := newSite(t)
+	tag := get(t, s, "/").header.Get("ETag")
+	send := func(path, name string, lines ...string) answer {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header[name] = lines
+		response, err := visitor(t).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer{response.StatusCode, response.Header, string(body)}
+	}
+	for _, path := range []string{"/", "/upload", assetURL(t, "style.css")} {
+		if got := send(path, "Accept-Encoding", "br", "gzip").header.Get("Content-Encoding"); got != "gzip" {
+			t.Errorf("%s: Content-Encoding %q, want gzip", path, got)
+		}
+	}
+	if got := send("/", "If-None-Match", `"other"`, tag).status; got != http.StatusNotModified {
+		t.Errorf("If-None-Match in two lines: status %d, want 304", got)
+	}
+	if got := send("/nothing", "Accept", "text/plain", "application/json").header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Accept in two lines: Content-Type %q, want a problem", got)
+	}
+}
+
+// Services are told which visit they are called for, and nothing of two at once.
+func TestServicesAreToldOfTheVisit(t *testing.T) {
+	var told home.Visit
+	s := newSite(t, func(d *web.Deps) {
+		d.Gather = func(ctx context.Context, visit home.Visit) home.Page {
+			told = visit
+			return sections(promo, recco)(ctx, visit)
+		}
+	})
+	for _, test := range []struct {
+		parents, states []string
+		want            home.Visit
+	}{
+		{nil, nil, home.Visit{}},
+		{[]string{"parent"}, []string{"a=1", "b=2"}, home.Visit{Traceparent: "parent", Tracestate: "a=1,b=2"}},
+		{[]string{"parent", "another"}, []string{"a=1"}, home.Visit{Tracestate: "a=1"}},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header["Traceparent"], request.Header["Tracestate"] = test.parents, test.states
+		response, err := visitor(t).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		test.want.RequestID = response.Header.Get("X-Request-Id")
+		if told != test.want {
+			t.Errorf("told %+v, want %+v", told, test.want)
+		}
+	}
+}
+
 // A section that failed on one page is not shown in another one's place.
 func TestFailedSectionsKeepTheirPlaces(t *testing.T) {
 	now := sections(promoFailed, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) home.Page { return now(ctx) }
+		d.Gather = func(ctx context.Context, _ home.Visit) home.Page { return now(ctx, home.Visit{}) }
 	})
 	for _, test := range []struct {
 		gather   gather
@@ -201,7 +327,7 @@ func TestANoticeGoesOutWithTheShell(t *testing.T) {
 	const name = "<promo><b>"
 	pages := make(chan home.Page, 1)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) home.Page {
+		d.Gather = func(context.Context, home.Visit) home.Page {
 			page := newHomePage()
 			pages <- page
 			return page
@@ -246,10 +372,10 @@ func TestANoticeGoesOutWithTheShell(t *testing.T) {
 // visitor has waited for each.
 func TestAWholePage(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) home.Page {
+		d.Gather = func(ctx context.Context, _ home.Visit) home.Page {
 			kept, loaded := *standIn(promo), *recco
 			kept.Arrived, loaded.Arrived = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-			return sections(&kept, &loaded)(ctx)
+			return sections(&kept, &loaded)(ctx, home.Visit{})
 		}
 	})
 	got := get(t, s, "/")
@@ -318,7 +444,7 @@ func gunzip(tb testing.TB, body string) string {
 func TestNotModified(t *testing.T) {
 	now := sections(promo, recco)
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) home.Page { return now(ctx) }
+		d.Gather = func(ctx context.Context, _ home.Visit) home.Page { return now(ctx, home.Visit{}) }
 	})
 	first := get(t, s, "/")
 	tag := first.header.Get("ETag")
@@ -393,9 +519,9 @@ func TestAPageOutlivesItsConnectionsDeadlines(t *testing.T) {
 	all, _ := deps(t, io.Discard)
 	slow(&all)
 	waiting := all.Gather
-	all.Gather = func(ctx context.Context) home.Page {
+	all.Gather = func(ctx context.Context, _ home.Visit) home.Page {
 		context.AfterFunc(ctx, func() { left <- ctx.Err() })
-		return waiting(ctx)
+		return waiting(ctx, home.Visit{})
 	}
 	handler, err := web.New(all)
 	if err != nil {
@@ -446,7 +572,7 @@ func TestLinks(t *testing.T) {
 func TestAVisitorLeavesAmidThePage(t *testing.T) {
 	gone := make(chan struct{})
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(ctx context.Context) home.Page {
+		d.Gather = func(ctx context.Context, _ home.Visit) home.Page {
 			context.AfterFunc(ctx, func() { close(gone) })
 			return newHomePage()
 		}
@@ -467,7 +593,7 @@ func TestAVisitorLeavesAmidThePage(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	s := newSite(t, func(d *web.Deps) {
-		d.Gather = func(context.Context) home.Page { panic("HEAD called the services") }
+		d.Gather = func(context.Context, home.Visit) home.Page { panic("HEAD called the services") }
 	})
 	for _, path := range []string{"/", "/upload", "/certificate", "/healthz", "/readyz"} {
 		got := do(t, visitor(t), http.MethodHead, s.url+path, nil)
@@ -524,7 +650,7 @@ func FuzzServicesCantInject(f *testing.F) {
 	}
 	var now gather
 	all, _ := deps(f, io.Discard)
-	all.Gather = func(ctx context.Context) home.Page { return now(ctx) }
+	all.Gather = func(ctx context.Context, _ home.Visit) home.Page { return now(ctx, home.Visit{}) }
 	handler, err := web.New(all)
 	if err != nil {
 		f.Fatal(err)
@@ -580,9 +706,9 @@ func BenchmarkHome(b *testing.B) {
 		arrives func(home.Page) // once the page has begun
 	}{
 		{"Kept", sections(promo, recco), nil},
-		{"New", func(ctx context.Context) home.Page {
+		{"New", func(ctx context.Context, _ home.Visit) home.Page {
 			promo, recco := *promo, *recco
-			return sections(&promo, &recco)(ctx)
+			return sections(&promo, &recco)(ctx, home.Visit{})
 		}, nil},
 		{"Streamed", sections(nil, nil), func(page home.Page) {
 			page.Promo.Resolve(promo)
@@ -592,8 +718,8 @@ func BenchmarkHome(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			all, _ := deps(b, io.Discard)
 			var page home.Page
-			all.Gather = func(ctx context.Context) home.Page {
-				page = bench.gather(ctx)
+			all.Gather = func(ctx context.Context, _ home.Visit) home.Page {
+				page = bench.gather(ctx, home.Visit{})
 				return page
 			}
 			handler, err := web.New(all)

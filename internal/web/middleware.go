@@ -37,6 +37,7 @@ func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, er
 		linger,               // outside the log, whose time ends when the answer is out
 		s.logAccess,          // outside all that can answer, so that every answer has its line
 		secureHeaders(style), // outside all that can answer, so that every answer has them
+		joinLists,            // outside all that read such a list, the library's compression too
 		s.refuseForeign,      // outside the router, so that a foreign post is refused before its body is read
 		func(next http.Handler) http.Handler { return compress(next) }, // outside recoverPanics, whose page it then treats like any other
 		s.recoverPanics, // next to the handlers, so that the headers above are still to be sent
@@ -66,6 +67,20 @@ func (s *server) logFor(w http.ResponseWriter) *slog.Logger {
 }
 
 func requestID(w http.ResponseWriter) string { return w.Header().Get(requestIDHeader) }
+
+// joinLists joins the lines of headers that are lists into one, as which they
+// are read (RFC 9110, 5.3).
+func joinLists(next http.Handler) http.Handler {
+	lists := []string{"Accept", "Accept-Encoding", "If-None-Match"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range lists {
+			if lines := r.Header[name]; len(lines) > 1 {
+				r.Header[name] = []string{strings.Join(lines, ", ")}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // linger reads on for a while when the answer went out before the body was in.
 // Otherwise the connection would be reset while the client is still sending,

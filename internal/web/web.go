@@ -29,7 +29,7 @@ import (
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
-	Gather      func(context.Context) home.Page
+	Gather      func(context.Context, home.Visit) home.Page
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits

@@ -51,6 +51,8 @@ var (
 		{Title: "A book", URL: "https://books.example/a", Reason: "You like books", Image: "https://books.example/a.png"},
 		{Title: "Another"},
 	})
+	promoEmpty  = &promoSection{State: home.Empty}
+	reccoEmpty  = &reccoSection{State: home.Empty}
 	promoFailed = &promoSection{State: home.Failed, Err: errors.New("GET http://promo.example: refused")}
 	reccoFailed = &reccoSection{State: home.Failed, Err: errors.New("GET http://recco.example: refused")}
 )
@@ -101,11 +103,11 @@ func newRecco(content home.Recommendations) *reccoSection {
 }
 
 // gather is how the site asks for its sections.
-type gather = func(context.Context) home.Page
+type gather = func(context.Context, home.Visit) home.Page
 
 // sections are there in time, but for those that are nil, which never come.
 func sections(promo *promoSection, recco *reccoSection) gather {
-	return func(context.Context) home.Page {
+	return func(context.Context, home.Visit) home.Page {
 		page := newHomePage()
 		if promo != nil {
 			page.Promo.Resolve(promo)
@@ -256,7 +258,8 @@ func TestGoldenPages(t *testing.T) {
 		{"home-without-promo", "/", sections(promoFailed, recco)},
 		{"home-without-recommendations", "/", sections(promo, reccoFailed)},
 		{"home-without-both", "/", sections(promoFailed, reccoFailed)},
-		{"home-of-empty-answers", "/", sections(newPromo(home.Promo{}), newRecco(home.Recommendations{}))},
+		{"home-with-nothing-today", "/", sections(promoEmpty, reccoEmpty)},
+		{"home-without-titles", "/", sections(newPromo(home.Promo{Text: "Words."}), newRecco(home.Recommendations{{Reason: "Because."}}))},
 		{"home-stale", "/", sections(standIn(promo), standIn(recco))},
 		{"upload", "/upload", sections(nil, nil)},
 	} {

@@ -1,0 +1,39 @@
+package home
+
+import (
+	"context"
+	"time"
+)
+
+// Load fetches the content of one section. It returns when ctx is done, and
+// ends in its own time if ctx isn't. An error that is a *Failure says more
+// about itself. The visit is the one that caused the load; others may share
+// what comes of it.
+type Load[T any] func(ctx context.Context, visit Visit) (Answer[T], error)
+
+// Visit is what a source may be told of a visit.
+type Visit struct {
+	RequestID   string
+	Traceparent string // as it was received (W3C Trace Context), or empty
+	Tracestate  string // as it was received, or empty
+}
+
+// Answer is what a source gave, and how long it may be shown without asking
+// again. A time that is zero or past allows nothing.
+type Answer[T any] struct {
+	Content    T
+	At         time.Time // when it was made
+	Fresh      time.Time // until then it is as good as new
+	Revalidate time.Time // until then it may be shown while the source is asked again
+	Fallback   time.Time // until then it may be shown if asking again failed
+}
+
+// Failure is a failed load of a source that could be reached.
+type Failure struct {
+	Err   error
+	Final bool      // the source has spoken: no older answer may stand in for this one
+	Until time.Time // the source is not to be asked again before; zero if it may be at once
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
