@@ -66,11 +66,16 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		recco = cmp.Or(recco, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	client := service.NewClient(s.ServiceTimeout, s.StaleIfError)
+	client := service.NewClient(service.Options{
+		Timeout:  s.ServiceTimeout,
+		Fallback: s.StaleIfError,
+		Log:      log,
+	})
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, client.Promo(promo), client.Recommendations(recco))
+	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace,
+		client.Promo(service.Service{URL: promo}), client.Recommendations(service.Service{URL: recco}))
 
 	server := serve.New(s.ShutdownTimeout, log)
 	site, err := web.New(web.Deps{

@@ -2,6 +2,7 @@ package sample_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -28,10 +29,10 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := service.NewClient(time.Minute, 0)
+	client := service.NewClient(service.Options{Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)})
 	defer client.Close()
 
-	answer, err := client.Promo(base.JoinPath(sample.PromoPath))(t.Context(), home.Visit{})
+	answer, err := client.Promo(service.Service{URL: base.JoinPath(sample.PromoPath)})(t.Context(), home.Visit{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestTheClientUnderstandsTheSamples(t *testing.T) {
 	if promo.Title == "" || promo.Text == "" || promo.URL == "" || promo.Action == "" || !strings.HasPrefix(promo.Image, "/pictures/") {
 		t.Errorf("promo %+v has gaps", promo)
 	}
-	recommended, err := client.Recommendations(base.JoinPath(sample.ReccoPath))(t.Context(), home.Visit{})
+	recommended, err := client.Recommendations(service.Service{URL: base.JoinPath(sample.ReccoPath)})(t.Context(), home.Visit{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,19 @@
 package service_test
 
 import (
-	"context"
+	"bytes"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"homepage/internal/home"
@@ -25,19 +25,57 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fallback is how long an answer stands in for a failure if it does not say.
 const fallback = 5 * time.Minute
 
-// serve starts a real HTTP service and a client that waits for it as long as
-// timeout.
-func serve(t *testing.T, timeout time.Duration, handler http.HandlerFunc) (*service.Client, *url.URL) {
+// logged is a log that may be read while it is written.
+type logged struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.String()
+}
+
+// newClient returns a client and its log.
+func newClient(t testing.TB, options service.Options) (*service.Client, *logged) {
 	t.Helper()
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	client := service.NewClient(timeout, fallback)
+	log := new(logged)
+	options.Fallback = fallback
+	options.Version = "1.2.3"
+	options.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if options.Timeout == 0 {
+		options.Timeout = time.Minute
+	}
+	client := service.NewClient(options)
 	t.Cleanup(client.Close)
-	u, err := url.Parse(server.URL)
+	return client, log
+}
+
+// at returns the service at a URL.
+func at(t testing.TB, raw string) service.Service {
+	t.Helper()
+	u, err := url.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client, u
+	return service.Service{URL: u}
+}
+
+// serve starts a real HTTP service and a client that waits for it as long as
+// timeout.
+func serve(t testing.TB, timeout time.Duration, handler http.HandlerFunc) (*service.Client, service.Service) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client, _ := newClient(t, service.Options{Timeout: timeout})
+	return client, at(t, server.URL)
 }
 
 func answer(status int, body string) http.HandlerFunc {
@@ -47,163 +85,48 @@ func answer(status int, body string) http.HandlerFunc {
 	}
 }
 
-func TestPromo(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		status int
-		body   string
-		want   home.Promo
-		err    string // what the error says; empty for none
-	}{
-		{"every key", 200, `{"title":"T","text":"X","url":"/u","action":"A","image":"/i"}`, home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}, ""},
-		{"missing keys are empty", 200, `{"title":"T"}`, home.Promo{Title: "T"}, ""},
-		{"unknown keys are ignored", 200, `{"title":"T","price":3}`, home.Promo{Title: "T"}, ""},
-		{"no keys", 200, `{}`, home.Promo{}, ""},
-		{"another status", 204, ``, home.Promo{}, "status 204 No Content"},
-		{"an error with a body", 500, `{"title":"T"}`, home.Promo{}, "status 500 Internal Server Error"},
-		{"not JSON", 200, `<html>`, home.Promo{}, "invalid character"},
-		{"cut short", 200, `{"title":"T`, home.Promo{}, "unexpected end"},
-		{"more than one value", 200, `{"title":"T"}{}`, home.Promo{}, "after top-level value"},
-		{"a wrong type", 200, `{"title":["T"]}`, home.Promo{}, "cannot unmarshal array"},
-		{"a list", 200, `[]`, home.Promo{}, "cannot unmarshal array"},
-		{"null", 200, `null`, home.Promo{}, "answer is null"},
-		{"nothing", 200, ``, home.Promo{}, "unexpected end"},
-		{"the largest answer", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-13), home.Promo{Title: "T"}, ""},
-		{"a byte more", 200, `{"title":"T"}` + strings.Repeat(" ", service.MaxBody-12), home.Promo{}, "larger than 1048576 bytes"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			client, u := serve(t, time.Minute, answer(test.status, test.body))
-			got, err := client.Promo(u)(t.Context(), home.Visit{})
-			if diff := cmp.Diff(test.want, got.Content); diff != "" {
-				t.Error(diff)
-			}
-			checkError(t, err, test.err)
-			if err != nil && !strings.Contains(err.Error(), u.String()) {
-				t.Errorf("error %q does not name the URL %s", err, u)
-			}
-		})
-	}
-}
+var visit home.Visit
 
-func checkError(t *testing.T, err error, want string) {
+// checkError checks that the error says all of the wanted texts, or is nil if
+// there are none.
+func checkError(t *testing.T, err error, want ...string) {
 	t.Helper()
-	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v, want %q", err, want)
-	}
-}
-
-func TestRecommendations(t *testing.T) {
-	client, u := serve(t, time.Minute, answer(200, `{"items":[{"title":"A","url":"/a","reason":"R","image":"/i"},{"title":"B"}]}`))
-	got, err := client.Recommendations(u)(t.Context(), home.Visit{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := home.Recommendations{{Title: "A", URL: "/a", Reason: "R", Image: "/i"}, {Title: "B"}}
-	if diff := cmp.Diff(want, got.Content); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// One deadline covers everything, so it must end an answer whose headers are
-// prompt and whose body drips as surely as a service that says nothing.
-func TestOneDeadline(t *testing.T) {
-	for name, handler := range map[string]http.HandlerFunc{
-		"says nothing": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"drips": func(w http.ResponseWriter, r *http.Request) {
-			flush := http.NewResponseController(w)
-			drip := time.NewTicker(time.Millisecond)
-			defer drip.Stop()
-			for r.Context().Err() == nil {
-				_, _ = w.Write([]byte(" "))
-				_ = flush.Flush()
-				<-drip.C
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client, u := serve(t, 50*time.Millisecond, handler)
-			_, err := client.Promo(u)(t.Context(), home.Visit{})
-			checkError(t, err, "no whole answer within 50ms")
-		})
-	}
-}
-
-func TestAVisitorWhoLeavesIsNoDeadline(t *testing.T) {
-	ctx, leave := context.WithCancel(t.Context())
-	client, u := serve(t, time.Minute, func(_ http.ResponseWriter, r *http.Request) {
-		leave()
-		<-r.Context().Done()
-	})
-	if _, err := client.Promo(u)(ctx, home.Visit{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want the cancellation", err)
-	}
-}
-
-func TestNobodyListens(t *testing.T) {
-	client, u := serve(t, time.Minute, answer(200, "{}"))
-	u.Host = "127.0.0.1:1"
-	u.User = url.UserPassword("reader", "secret")
-	_, err := client.Promo(u)(t.Context(), home.Visit{})
-	checkError(t, err, "GET http://reader:xxxxx@127.0.0.1:1: dial tcp")
-}
-
-// A service may move things about on its own host, and send us nowhere else.
-func TestRedirects(t *testing.T) {
-	elsewhere := httptest.NewServer(answer(200, `{"title":"from elsewhere"}`))
-	defer elsewhere.Close()
-	client, u := serve(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/there":
-			_, _ = w.Write([]byte(`{"title":"T"}`))
-		case "/moved":
-			http.Redirect(w, r, "/there", http.StatusFound)
-		case "/loop":
-			http.Redirect(w, r, "/loop", http.StatusFound)
-		case "/away":
-			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+	if len(want) == 0 || want[0] == "" {
+		if err != nil {
+			t.Errorf("error %v, want none", err)
 		}
-	})
-	for path, want := range map[string]string{
-		"/moved": "",
-		"/loop":  "redirected more than 3 times",
-		"/away":  "redirected to another host: " + strings.TrimPrefix(elsewhere.URL, "http://"),
-	} {
-		got, err := client.Promo(u.JoinPath(path))(t.Context(), home.Visit{})
-		checkError(t, err, want)
-		if want == "" && got.Content != (home.Promo{Title: "T"}) {
-			t.Errorf("%s: %+v", path, got.Content)
+		return
+	}
+	for _, text := range want {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v, want %q", err, text)
 		}
 	}
 }
 
-func TestRedirectsKeepTheirScheme(t *testing.T) {
-	for _, test := range []struct{ from, to, want string }{
-		{"https://promo.example/", "http://promo.example/", "redirected from https to http"},
-		{"http://promo.example/", "https://promo.example/", ""},
-		{"https://promo.example/", "https://promo.example/there", ""},
-	} {
-		from, to := httptest.NewRequest(http.MethodGet, test.from, nil), httptest.NewRequest(http.MethodGet, test.to, nil)
-		checkError(t, service.CheckRedirect(to, []*http.Request{from}), test.want)
+// checkPromo loads and checks that what comes is the promo with that title.
+func checkPromo(t *testing.T, load home.Load[home.Promo], title string) {
+	t.Helper()
+	got, err := load(t.Context(), visit)
+	if err != nil || got.Content != (home.Promo{Title: title}) {
+		t.Errorf("%+v, %v; want the promo %s", got.Content, err, title)
 	}
 }
 
-// What a service says ends up in the log, but not all of it.
-func TestErrorsAreShort(t *testing.T) {
-	client, u := serve(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", "http://"+strings.Repeat("ä", 10_000))
-		w.WriteHeader(http.StatusFound)
-	})
-	_, err := client.Promo(u)(t.Context(), home.Visit{})
-	checkError(t, err, "redirected to another host: ")
-	if text := err.Error(); len(text) > 400 || !utf8.ValidString(text) {
-		t.Errorf("an error of %d bytes: %q", len(text), text)
+// failure returns what an error says of how to go on.
+func failure(err error) home.Failure {
+	if failure, ok := errors.AsType[*home.Failure](err); ok {
+		return *failure
 	}
+	return home.Failure{}
 }
 
-// A connection goes back to the pool after a whole answer.
+// A connection goes back to the pool after a whole answer, and after a refusal.
 func TestConnectionsArePooled(t *testing.T) {
-	var dialled atomic.Int32
-	server := httptest.NewUnstartedServer(answer(200, `{"items":[]}`))
+	var dialled, calls atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer([]int{200, 204, 404}[calls.Add(1)%3], "")(w, r)
+	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			dialled.Add(1)
@@ -211,18 +134,64 @@ func TestConnectionsArePooled(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := service.NewClient(time.Minute, fallback)
-	defer client.Close()
+	client, _ := newClient(t, service.Options{})
+	load := client.Recommendations(at(t, server.URL))
 	for range 10 {
-		if _, err := client.Recommendations(u)(t.Context(), home.Visit{}); err != nil {
-			t.Fatal(err)
-		}
+		_, _ = load(t.Context(), visit)
 	}
 	if got := dialled.Load(); got != 1 {
 		t.Errorf("10 calls made %d connections, want 1", got)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://example.com/a/b.json":                 "https://example.com/a/b.json",
+		"http://reader:secret@example.com:8080/":       "http://xxxxx@example.com:8080/",
+		"http://secret@example.com/":                   "http://xxxxx@example.com/",
+		"https://example.com/?api_key=secret&x=secret": "https://example.com/?api_key=xxxxx&x=xxxxx",
+		"https://example.com/?api_key=a=secret":        "https://example.com/?api_key=xxxxx",
+		"https://example.com/?secret":                  "https://example.com/?xxxxx",
+		"https://example.com/?a=secret;b=secret":       "https://example.com/?a=xxxxx",
+		"https://example.com/?":                        "https://example.com/?",
+		"https://example.com/#secret":                  "https://example.com/",
+		"https:secret@example.com?secret":              "https:xxxxx?xxxxx",
+	} {
+		if got := service.Redact(at(t, raw).URL); got != want {
+			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	handler := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "max-age=60, stale-while-revalidate=30")
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	b.Run("promo", func(b *testing.B) {
+		client, s := serve(b, time.Minute, handler(`{"title":"An offer","text":"A text","url":"/u","action":"Go","image":"/i"}`))
+		benchmark(b, client.Promo(s))
+	})
+	b.Run("recommendations", func(b *testing.B) {
+		item := `{"title":"A book","url":"/a/book","reason":"You like books","image":"/pictures/book.jpg"}`
+		client, s := serve(b, time.Minute, handler(`{"items":[`+strings.Repeat(item+",", 9)+item+`]}`))
+		benchmark(b, client.Recommendations(s))
+	})
+	b.Run("a flood of empty items", func(b *testing.B) {
+		client, s := serve(b, time.Minute, handler(`{"items":[`+strings.Repeat("{},", 340_000)+`{"title":"A"}]}`))
+		benchmark(b, client.Recommendations(s))
+	})
+}
+
+func benchmark[T any](b *testing.B, load home.Load[T]) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := load(b.Context(), visit); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

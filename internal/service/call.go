@@ -1,0 +1,173 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// MaxBody is the largest answer that is read, in bytes, decompressed.
+const MaxBody = 1 << 20
+
+const (
+	maxRedirects = 3
+	maxFault     = 400 // bytes of an error of the network or the protocol
+
+	// Of an answer that is a failure anyhow, the beginning is read for the log.
+	maxRefusal  = 4 << 10
+	refusalWait = 100 * time.Millisecond
+)
+
+// response is an answer with its body. Of an answer whose status is not 200,
+// body is the beginning.
+type response struct {
+	status          int
+	header          http.Header
+	body            []byte
+	url             string // that gave it
+	asked, received time.Time
+}
+
+// redirectError is a redirect that isn't followed.
+type redirectError struct{ reason string }
+
+func (e redirectError) Error() string { return e.reason }
+
+// get calls u and follows redirects. header is sent with each request; the
+// condition only to the URL that it is about. With an redirectError comes the
+// response that redirected.
+func (c *Client) get(ctx context.Context, u *url.URL, header http.Header, about string, condition http.Header) (*response, error) {
+	for redirects := 0; ; redirects++ {
+		sent := header
+		if len(condition) > 0 && u.String() == about {
+			sent = header.Clone()
+			for name, values := range condition {
+				sent[name] = values
+			}
+		}
+		response, err := c.try(ctx, u, sent)
+		if err != nil {
+			return nil, err
+		}
+		switch response.status {
+		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		default:
+			return response, nil
+		}
+		if redirects == maxRedirects {
+			return response, redirectError{fmt.Sprintf("redirected more than %d times", maxRedirects)}
+		}
+		if u, err = follow(u, response.header); err != nil {
+			return response, err
+		}
+	}
+}
+
+// follow returns where a redirect leads. It keeps a service from sending us
+// elsewhere, to a neighbour in the network of the site, say, or back to plain
+// http; the header may hold keys that are for this host alone. Errors do not
+// say where it leads, since that is the service's own secret.
+func follow(from *url.URL, header http.Header) (*url.URL, error) {
+	location := header.Get("Location")
+	if location == "" {
+		return nil, redirectError{"redirected without saying where to"}
+	}
+	to, err := from.Parse(location)
+	switch {
+	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
+		return nil, redirectError{"redirected to what is not an http or https URL"}
+	case !strings.EqualFold(to.Hostname(), from.Hostname()) || explicitPort(to) != explicitPort(from):
+		return nil, redirectError{"redirected to another host"}
+	case from.Scheme == "https" && to.Scheme == "http":
+		return nil, redirectError{"redirected from https to http"}
+	}
+	return to, nil
+}
+
+// explicitPort returns the port of a URL, or "" if it is the usual one.
+func explicitPort(u *url.URL) string {
+	if port := u.Port(); port != map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		return port
+	}
+	return ""
+}
+
+// try sends one request. If the connection breaks before a byte of an answer,
+// it tries once more within the same deadline: GET is safe to repeat. The
+// transport itself does so only for connections that it had used before.
+func (c *Client) try(ctx context.Context, u *url.URL, header http.Header) (*response, error) {
+	response, progress, err := c.send(ctx, u, header)
+	if err != nil && ctx.Err() == nil && progress.broke(err) {
+		response, progress, err = c.send(ctx, u, header)
+	}
+	if err != nil {
+		return nil, c.explain(ctx, progress, err)
+	}
+	return response, nil
+}
+
+func (c *Client) send(ctx context.Context, u *url.URL, header http.Header) (*response, *progress, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	progress := &progress{host: u.Hostname()}
+	request := (&http.Request{Method: http.MethodGet, URL: u, Header: header}).WithContext(progress.follow(ctx))
+	connections := c.connections()
+	asked := time.Now()
+	answer, err := connections.RoundTrip(request)
+	if err != nil {
+		c.distrust(ctx, connections)
+		return nil, progress, err
+	}
+	defer func() { _ = answer.Body.Close() }() // what is left of it is of no use
+	got := &response{
+		status: answer.StatusCode, header: answer.Header,
+		url: u.String(), asked: asked, received: time.Now(),
+	}
+	if got.status == http.StatusOK {
+		got.body, err = io.ReadAll(io.LimitReader(answer.Body, MaxBody+1))
+		if err != nil {
+			c.distrust(ctx, connections)
+		}
+		return got, progress, err
+	}
+	defer time.AfterFunc(refusalWait, cancel).Stop()
+	got.body, _ = io.ReadAll(io.LimitReader(answer.Body, maxRefusal)) // the status is enough
+	return got, progress, nil
+}
+
+// distrust retires the connections after a call that got no answer in time: the
+// other ones to the same host may be as dead as that one was.
+func (c *Client) distrust(ctx context.Context, connections *pool) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		c.retire(connections)
+	}
+}
+
+// explain says which phase of a call an error hit.
+func (c *Client) explain(ctx context.Context, progress *progress, err error) error {
+	phase := progress.String()
+	switch {
+	case errors.Is(cmp.Or(ctx.Err(), err), context.DeadlineExceeded):
+		return fmt.Errorf("no whole answer within %v: still %s", c.Timeout, phase)
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", phase, ctx.Err())
+	}
+	text := err.Error()
+	if progress.phase.Load() >= waiting {
+		// The transport quotes what it can't read, which may be a header.
+		text, _, _ = strings.Cut(text, ` "`)
+	}
+	if len(text) > maxFault {
+		text = strings.ToValidUTF8(text[:maxFault], "") + "..."
+	}
+	if progress.certificateAsked.Load() {
+		text += "; the service asks for a client certificate, which is not supported"
+	}
+	return errors.New(phase + ": " + text)
+}

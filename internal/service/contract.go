@@ -1,0 +1,244 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"homepage/internal/home"
+)
+
+// maxItems is how many recommendations are kept. What follows them is not read,
+// so that neither memory nor the page grows with what a service sends.
+const maxItems = 60
+
+// leftOut tells of items that can't be understood, and of those not read.
+type leftOut struct {
+	out, of int
+	first   string // why the first was left out
+	more    bool   // there are more than were read
+}
+
+var errOtherKeys = errors.New("none of its keys is one of these")
+
+// decodePromo reads an offer. One without title and text says that there is
+// none today.
+func decodePromo(body []byte) (home.Promo, leftOut, error) {
+	var o struct {
+		Title  text `json:"title"`
+		Text   text `json:"text"`
+		URL    text `json:"url"`
+		Action text `json:"action"`
+		Image  text `json:"image"`
+	}
+	empty, err := decodeObject(body, &o)
+	if err != nil {
+		return home.Promo{}, leftOut{}, err
+	}
+	if !empty && !o.Title.present && !o.Text.present && !o.URL.present && !o.Action.present && !o.Image.present {
+		return home.Promo{}, leftOut{}, errOtherKeys
+	}
+	if o.Title.value == "" && o.Text.value == "" {
+		return home.Promo{}, leftOut{}, nil
+	}
+	return home.Promo{Title: o.Title.value, Text: o.Text.value, URL: o.URL.value, Action: o.Action.value, Image: o.Image.value}, leftOut{}, nil
+}
+
+// decodeRecommendations reads a list of recommendations. An empty one says that
+// there are none today.
+func decodeRecommendations(body []byte) (home.Recommendations, leftOut, error) {
+	var o struct {
+		Items items `json:"items"`
+	}
+	empty, err := decodeObject(body, &o)
+	switch {
+	case err != nil:
+		return nil, leftOut{}, err
+	case !empty && !o.Items.present:
+		return nil, leftOut{}, errOtherKeys
+	case len(o.Items.kept) == 0 && o.Items.left.out > 0:
+		// What can't be understood at all is no "none today".
+		return nil, leftOut{}, fmt.Errorf("none of its %d items can be understood: %s", o.Items.left.of, o.Items.left.first)
+	}
+	return o.Items.kept, o.Items.left, nil
+}
+
+// decodeObject reads a JSON object. empty tells of one without keys, and of
+// null.
+func decodeObject(body []byte, object any) (empty bool, err error) {
+	body = bytes.Trim(body, " \t\r\n")
+	if len(body) == 0 {
+		return false, errors.New("an empty body")
+	}
+	err = json.Unmarshal(body, object)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return false, fmt.Errorf("not JSON (%w)", syntax)
+	}
+	if body[0] != '{' && body[0] != 'n' {
+		return false, fmt.Errorf("%s, not an object", kind(body))
+	}
+	return body[0] == 'n' || len(bytes.TrimSpace(body[1:len(body)-1])) == 0, explainType(err)
+}
+
+// explainType says which value is of the wrong type, in words that don't speak
+// of Go.
+func explainType(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s is %s", wrong.Field, wrong.Value)
+	}
+	return err
+}
+
+// text is a string, cleaned. Null is as good as an empty one.
+type text struct {
+	present bool
+	value   string
+}
+
+func (t *text) UnmarshalJSON(value []byte) error {
+	t.present = true
+	switch value[0] {
+	case 'n':
+		return nil
+	case '"':
+		var s string
+		err := json.Unmarshal(value, &s)
+		t.value = clean(s)
+		return err
+	}
+	return wrongType(value, "a string")
+}
+
+// items are recommendations, as far as they can be understood.
+type items struct {
+	present bool
+	kept    home.Recommendations
+	left    leftOut
+}
+
+// UnmarshalJSON reads one item after the other, and holds none that is left out.
+func (i *items) UnmarshalJSON(value []byte) error {
+	*i = items{present: true} // a key that comes twice starts again
+	switch value[0] {
+	case 'n':
+		return nil
+	case '[':
+	default:
+		return wrongType(value, "an array")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	if _, err := decoder.Token(); err != nil { // the bracket
+		return err
+	}
+	var raw json.RawMessage
+	for decoder.More() {
+		if len(i.kept) == maxItems {
+			i.left.more = true
+			break
+		}
+		if err := decoder.Decode(&raw); err != nil {
+			return err
+		}
+		i.left.of++
+		item, err := decodeItem(raw)
+		if err == nil {
+			i.kept = append(i.kept, item)
+			continue
+		}
+		if i.left.out == 0 {
+			i.left.first = fmt.Sprintf("item %d: %v", i.left.of, err)
+		}
+		i.left.out++
+	}
+	return nil
+}
+
+func decodeItem(raw []byte) (home.Recommendation, error) {
+	if raw[0] != '{' {
+		return home.Recommendation{}, fmt.Errorf("%s, not an object", kind(raw))
+	}
+	var o struct {
+		Title  text `json:"title"`
+		URL    text `json:"url"`
+		Reason text `json:"reason"`
+		Image  text `json:"image"`
+	}
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return home.Recommendation{}, explainType(err)
+	}
+	item := home.Recommendation{Title: o.Title.value, URL: o.URL.value, Reason: o.Reason.value, Image: o.Image.value}
+	if item == (home.Recommendation{}) {
+		return item, errors.New("no title, url, reason or image")
+	}
+	return item, nil
+}
+
+// wrongType is the error to which encoding/json adds the key.
+func wrongType(value []byte, want string) error {
+	return &json.UnmarshalTypeError{Value: kind(value) + ", not " + want}
+}
+
+// kind tells what a JSON value is by how it begins.
+func kind(value []byte) string {
+	switch value[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// decodeCharset returns a body in UTF-8. A byte order mark tells more than
+// Content-Type, which tells more than nothing, which is UTF-8 (RFC 8259, 8.1).
+func decodeCharset(body []byte, header http.Header) ([]byte, error) {
+	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, errors.New("compressed in another way than was asked for")
+	}
+	if rest, ok := bytes.CutPrefix(body, []byte("\xEF\xBB\xBF")); ok {
+		return validUTF8(rest)
+	}
+	// What JSON begins with is ASCII, which has a NUL beside it only in UTF-16
+	// and UTF-32.
+	beginning := string(body[:min(len(body), 4)])
+	if strings.HasPrefix(beginning, "\xFE\xFF") || strings.HasPrefix(beginning, "\xFF\xFE") || strings.Contains(beginning, "\x00") {
+		return nil, errors.New("UTF-16 or UTF-32, not UTF-8")
+	}
+	contentType := header.Get("Content-Type")
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil && strings.Contains(strings.ToLower(contentType), "charset"):
+		return nil, errors.New("a charset that can't be understood")
+	case mediaType == "application/problem+json": // (RFC 9457)
+		return nil, errors.New("the description of a problem")
+	}
+	switch strings.ToLower(parameters["charset"]) {
+	case "", "utf-8", "utf8", "us-ascii", "ascii":
+		return validUTF8(body)
+	case "iso-8859-1", "latin1", "windows-1252", "cp1252":
+		// The former is read as the latter, as browsers do: they differ in
+		// controls, which no text has.
+		return charmap.Windows1252.NewDecoder().Bytes(body)
+	}
+	return nil, errors.New("another charset than UTF-8, ISO-8859-1 or Windows-1252")
+}
+
+func validUTF8(body []byte) ([]byte, error) {
+	if !utf8.Valid(body) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	return body, nil
+}
