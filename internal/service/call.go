@@ -1,11 +1,11 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,9 +47,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, header http.Header, about 
 		sent := header
 		if len(condition) > 0 && u.String() == about {
 			sent = header.Clone()
-			for name, values := range condition {
-				sent[name] = values
-			}
+			maps.Copy(sent, condition)
 		}
 		response, err := c.try(ctx, u, sent)
 		if err != nil {
@@ -103,7 +101,7 @@ func explicitPort(u *url.URL) string {
 // transport itself does so only for connections that it had used before.
 func (c *Client) try(ctx context.Context, u *url.URL, header http.Header) (*response, error) {
 	response, progress, err := c.send(ctx, u, header)
-	if err != nil && ctx.Err() == nil && progress.broke(err) {
+	if err != nil && ctx.Err() == nil && !expired(ctx) && progress.broke(err) {
 		response, progress, err = c.send(ctx, u, header)
 	}
 	if err != nil {
@@ -144,16 +142,23 @@ func (c *Client) send(ctx context.Context, u *url.URL, header http.Header) (*res
 // distrust retires the connections after a call that got no answer in time: the
 // other ones to the same host may be as dead as that one was.
 func (c *Client) distrust(ctx context.Context, connections *pool) {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if expired(ctx) {
 		c.retire(connections)
 	}
+}
+
+// expired tells whether the deadline is over. The context itself may say so a
+// moment later than the network does.
+func expired(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // explain says which phase of a call an error hit.
 func (c *Client) explain(ctx context.Context, progress *progress, err error) error {
 	phase := progress.String()
 	switch {
-	case errors.Is(cmp.Or(ctx.Err(), err), context.DeadlineExceeded):
+	case expired(ctx) || errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no whole answer within %v: still %s", c.Timeout, phase)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", phase, ctx.Err())
@@ -162,6 +167,9 @@ func (c *Client) explain(ctx context.Context, progress *progress, err error) err
 	if progress.phase.Load() >= waiting {
 		// The transport quotes what it can't read, which may be a header.
 		text, _, _ = strings.Cut(text, ` "`)
+		if strings.Contains(text, "%!w") { // its words for what came before the request was sent
+			text = "what came is not an HTTP answer"
+		}
 	}
 	if len(text) > maxFault {
 		text = strings.ToValidUTF8(text[:maxFault], "") + "..."

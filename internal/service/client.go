@@ -73,7 +73,7 @@ func (c *Client) newPool() *pool {
 			RootCAs:              c.Roots,
 			GetClientCertificate: noClientCertificate,
 		},
-		TLSHandshakeTimeout: c.Timeout,
+		TLSHandshakeTimeout: 2 * c.Timeout, // for handshakes that outlive their call; it names its phase better
 		Protocols:           protocols,
 		// A connection that has gone silent is found out by half of a call's
 		// time, which leaves the other half for a new one.

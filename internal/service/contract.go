@@ -15,9 +15,11 @@ import (
 	"homepage/internal/home"
 )
 
-// maxItems is how many recommendations are kept. What follows them is not read,
-// so that neither memory nor the page grows with what a service sends.
-const maxItems = 60
+// Neither memory, time nor the page grows with what a service sends.
+const (
+	maxItems     = 60   // recommendations kept; what follows them is not read
+	maxItemsRead = 1000 // recommendations looked at, however few of them can be kept
+)
 
 // leftOut tells of items that can't be understood, and of those not read.
 type leftOut struct {
@@ -65,7 +67,7 @@ func decodeRecommendations(body []byte) (home.Recommendations, leftOut, error) {
 		return nil, leftOut{}, errOtherKeys
 	case len(o.Items.kept) == 0 && o.Items.left.out > 0:
 		// What can't be understood at all is no "none today".
-		return nil, leftOut{}, fmt.Errorf("none of its %d items can be understood: %s", o.Items.left.of, o.Items.left.first)
+		return nil, leftOut{}, fmt.Errorf("none of %d items can be understood: %s", o.Items.left.of, o.Items.left.first)
 	}
 	return o.Items.kept, o.Items.left, nil
 }
@@ -79,7 +81,7 @@ func decodeObject(body []byte, object any) (empty bool, err error) {
 	}
 	err = json.Unmarshal(body, object)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return false, fmt.Errorf("not JSON (%w)", syntax)
+		return false, fmt.Errorf("not JSON (%s)", ascii(syntax.Error())) // which says a character that came
 	}
 	if body[0] != '{' && body[0] != 'n' {
 		return false, fmt.Errorf("%s, not an object", kind(body))
@@ -139,7 +141,7 @@ func (i *items) UnmarshalJSON(value []byte) error {
 	}
 	var raw json.RawMessage
 	for decoder.More() {
-		if len(i.kept) == maxItems {
+		if len(i.kept) == maxItems || i.left.of == maxItemsRead {
 			i.left.more = true
 			break
 		}

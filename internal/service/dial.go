@@ -51,12 +51,14 @@ func (d dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel() // ends the lookups and attempts that came too late
 
+	progress := progressOf(ctx)
 	lookups, attempts := make(chan found), make(chan attempt)
 	looking, trying := 0, 0
 	var candidates candidates
 	if literal, err := netip.ParseAddr(host); err == nil {
 		candidates.add(literal)
 	} else {
+		progress.reach(lookingUp)
 		looking = 2
 		go d.lookUp(ctx, host, true, lookups)
 		go d.lookUp(ctx, host, false, lookups)
@@ -69,6 +71,7 @@ func (d dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	for {
 		if wait == nil {
 			if next, ok := candidates.next(); ok {
+				progress.reach(connecting)
 				tried = true
 				trying++
 				go try(ctx, netip.AddrPortFrom(next, uint16(port)), attempts)

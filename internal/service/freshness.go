@@ -78,7 +78,7 @@ func lifetime(d directives, header http.Header, received time.Time) time.Duratio
 			shortest = until
 		}
 	}
-	return min(max(shortest, 0), maxSeconds)
+	return min(max(shortest, 0), longest)
 }
 
 // madeAt is when an answer was made, as its Age and its Date have it, whichever
@@ -86,7 +86,7 @@ func lifetime(d directives, header http.Header, received time.Time) time.Duratio
 func madeAt(header http.Header, age time.Duration, asked, received time.Time) time.Time {
 	at := asked.Add(-age)
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		apparent := min(received.Truncate(time.Second).Sub(date), maxSeconds)
+		apparent := min(received.Truncate(time.Second).Sub(date), longest)
 		if byDate := received.Add(-apparent); apparent > 0 && byDate.Before(at) {
 			at = byDate
 		}
@@ -179,7 +179,7 @@ func (d directives) parse(line string) bool {
 		if line == "" {
 			return true
 		}
-		name, argument := "", ""
+		var name, argument string
 		name, line = cutToken(line)
 		if rest, ok := strings.CutPrefix(line, "="); ok {
 			if argument, line, ok = cutQuoted(rest); !ok {
@@ -222,8 +222,8 @@ func cutQuoted(s string) (text, rest string, ok bool) {
 	return "", s, false
 }
 
-// maxSeconds stands for every larger number of seconds (RFC 9111, 1.2.2).
-const maxSeconds = 1 << 31 * time.Second
+// longest stands for every larger number of seconds (RFC 9111, 1.2.2).
+const longest = 1 << 31 * time.Second
 
 // parseSeconds reads a number of seconds, and tells whether it is one.
 func parseSeconds(s string) (d time.Duration, ok bool) {
@@ -231,7 +231,7 @@ func parseSeconds(s string) (d time.Duration, ok bool) {
 	if err != nil && n == 0 {
 		return 0, false
 	}
-	return time.Duration(min(n, uint64(maxSeconds/time.Second))) * time.Second, true //nolint:gosec // it fits
+	return time.Duration(min(n, uint64(longest/time.Second))) * time.Second, true
 }
 
 // retryAfter returns for how long a service asks to be left alone (RFC 9110,

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -147,9 +148,7 @@ func TestFreshness(t *testing.T) {
 	} {
 		t.Run(test.clause+" "+test.name, func(t *testing.T) {
 			client, s := serve(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
-				for name, values := range header(test.lines...) {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), header(test.lines...))
 				_, _ = w.Write([]byte(`{"title":"T"}`))
 			})
 			before := time.Now()

@@ -33,16 +33,23 @@ type progressKey struct{}
 // follow returns a context whose request is followed.
 func (p *progress) follow(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(context.WithValue(ctx, progressKey{}, p), &httptrace.ClientTrace{
-		DNSStart:             func(httptrace.DNSStartInfo) { p.reach(lookingUp) },
-		ConnectStart:         func(string, string) { p.reach(connecting) },
 		TLSHandshakeStart:    func() { p.reach(handshaking) },
 		GotConn:              func(httptrace.GotConnInfo) { p.reach(waiting) },
 		GotFirstResponseByte: func() { p.reach(reading) },
 	})
 }
 
+// progressOf returns the progress of the request that a context is of.
+func progressOf(ctx context.Context) *progress {
+	p, _ := ctx.Value(progressKey{}).(*progress)
+	return p
+}
+
 // reach never goes back: a dial that the request no longer needs may go on.
 func (p *progress) reach(phase int32) {
+	if p == nil {
+		return
+	}
 	for {
 		before := p.phase.Load()
 		if before >= phase || p.phase.CompareAndSwap(before, phase) {
@@ -71,7 +78,7 @@ func (p *progress) String() string {
 // answer came.
 func (p *progress) broke(err error) bool {
 	switch p.phase.Load() {
-	case handshaking:
+	case connecting, handshaking:
 		return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 	case waiting:
 		_, refused := errors.AsType[tls.AlertError](err)
@@ -83,7 +90,7 @@ func (p *progress) broke(err error) bool {
 // noClientCertificate notes that a service has asked for a client certificate,
 // which may be why it then breaks off.
 func noClientCertificate(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if p, ok := info.Context().Value(progressKey{}).(*progress); ok {
+	if p := progressOf(info.Context()); p != nil {
 		p.certificateAsked.Store(true)
 	}
 	return new(tls.Certificate), nil // none

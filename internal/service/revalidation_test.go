@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -99,9 +100,7 @@ func TestRevalidation(t *testing.T) {
 				if diff := cmp.Diff(now.condition, []string{r.Header.Get("If-None-Match"), r.Header.Get("If-Modified-Since")}); diff != "" {
 					t.Error(diff)
 				}
-				for name, values := range header(now.lines...) {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), header(now.lines...))
 				answer(now.status, now.body)(w, r)
 			})
 			load := client.Promo(s)
@@ -200,9 +199,7 @@ func TestFailures(t *testing.T) {
 		{404, []string{"Retry-After: 30"}, true, 0},
 	} {
 		client, s := serve(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
-			for name, values := range header(test.lines...) {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), header(test.lines...))
 			answer(test.status, "")(w, r)
 		})
 		before := time.Now().Add(-time.Second) // dates have no fractions

@@ -44,8 +44,8 @@ func (l *logged) String() string {
 }
 
 // newClient returns a client and its log.
-func newClient(t testing.TB, options service.Options) (*service.Client, *logged) {
-	t.Helper()
+func newClient(tb testing.TB, options service.Options) (*service.Client, *logged) {
+	tb.Helper()
 	log := new(logged)
 	options.Fallback = fallback
 	options.Version = "1.2.3"
@@ -54,28 +54,28 @@ func newClient(t testing.TB, options service.Options) (*service.Client, *logged)
 		options.Timeout = time.Minute
 	}
 	client := service.NewClient(options)
-	t.Cleanup(client.Close)
+	tb.Cleanup(client.Close)
 	return client, log
 }
 
 // at returns the service at a URL.
-func at(t testing.TB, raw string) service.Service {
-	t.Helper()
+func at(tb testing.TB, raw string) service.Service {
+	tb.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return service.Service{URL: u}
 }
 
 // serve starts a real HTTP service and a client that waits for it as long as
 // timeout.
-func serve(t testing.TB, timeout time.Duration, handler http.HandlerFunc) (*service.Client, service.Service) {
-	t.Helper()
+func serve(tb testing.TB, timeout time.Duration, handler http.HandlerFunc) (*service.Client, service.Service) {
+	tb.Helper()
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	client, _ := newClient(t, service.Options{Timeout: timeout})
-	return client, at(t, server.URL)
+	tb.Cleanup(server.Close)
+	client, _ := newClient(tb, service.Options{Timeout: timeout})
+	return client, at(tb, server.URL)
 }
 
 func answer(status int, body string) http.HandlerFunc {
@@ -86,6 +86,12 @@ func answer(status int, body string) http.HandlerFunc {
 }
 
 var visit home.Visit
+
+// quiet drops the log of a server that is meant to be treated badly.
+func quiet(server *httptest.Server) *httptest.Server {
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	return server
+}
 
 // checkError checks that the error says all of the wanted texts, or is nil if
 // there are none.
@@ -181,7 +187,7 @@ func BenchmarkLoad(b *testing.B) {
 		benchmark(b, client.Recommendations(s))
 	})
 	b.Run("a flood of empty items", func(b *testing.B) {
-		client, s := serve(b, time.Minute, handler(`{"items":[`+strings.Repeat("{},", 340_000)+`{"title":"A"}]}`))
+		client, s := serve(b, time.Minute, handler(`{"items":[{"title":"A"}`+strings.Repeat(",{}", 340_000)+`]}`))
 		benchmark(b, client.Recommendations(s))
 	})
 }

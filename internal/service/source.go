@@ -168,9 +168,15 @@ const maxPrintable = 80 // bytes of what a service sends that a log line shows
 func (s *source[C]) printable(text string) string {
 	text = s.secrets.Replace(text[:min(len(text), maxRefusal)])
 	if len(text) > maxPrintable {
-		return strconv.QuoteToASCII(text[:maxPrintable]) + "..."
+		return `"` + ascii(text[:maxPrintable]) + `"...`
 	}
-	return strconv.QuoteToASCII(text)
+	return `"` + ascii(text) + `"`
+}
+
+// ascii escapes all but the printable characters of ASCII.
+func ascii(text string) string {
+	quoted := strconv.QuoteToASCII(text)
+	return quoted[1 : len(quoted)-1]
 }
 
 // secretsOf hides the values that a service is told by the operator.
