@@ -92,10 +92,16 @@ func decodeObject(body []byte, object any) (empty bool, err error) {
 // explainType says which value is of the wrong type, in words that don't speak
 // of Go.
 func explainType(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return err
+	case wrong.Type == nil: // by wrongType
 		return fmt.Errorf("%s is %s", wrong.Field, wrong.Value)
+	case wrong.Field == "":
+		return fmt.Errorf("it is %s, not an object", withArticle(wrong.Value))
 	}
-	return err
+	return fmt.Errorf("%s is %s, not a string", wrong.Field, withArticle(wrong.Value))
 }
 
 // text is a string, cleaned. Null is as good as an empty one.
@@ -139,17 +145,13 @@ func (i *items) UnmarshalJSON(value []byte) error {
 	if _, err := decoder.Token(); err != nil { // the bracket
 		return err
 	}
-	var raw json.RawMessage
 	for decoder.More() {
 		if len(i.kept) == maxItems || i.left.of == maxItemsRead {
 			i.left.more = true
 			break
 		}
-		if err := decoder.Decode(&raw); err != nil {
-			return err
-		}
 		i.left.of++
-		item, err := decodeItem(raw)
+		item, err := decodeItem(decoder)
 		if err == nil {
 			i.kept = append(i.kept, item)
 			continue
@@ -162,22 +164,21 @@ func (i *items) UnmarshalJSON(value []byte) error {
 	return nil
 }
 
-func decodeItem(raw []byte) (home.Recommendation, error) {
-	if raw[0] != '{' {
-		return home.Recommendation{}, fmt.Errorf("%s, not an object", kind(raw))
-	}
+// decodeItem reads the next item. What is wrong with it leaves the decoder
+// behind it, since all of the body is known to be JSON.
+func decodeItem(decoder *json.Decoder) (home.Recommendation, error) {
 	var o struct {
-		Title  text `json:"title"`
-		URL    text `json:"url"`
-		Reason text `json:"reason"`
-		Image  text `json:"image"`
+		Title  string `json:"title"`
+		URL    string `json:"url"`
+		Reason string `json:"reason"`
+		Image  string `json:"image"`
 	}
-	if err := json.Unmarshal(raw, &o); err != nil {
+	if err := decoder.Decode(&o); err != nil {
 		return home.Recommendation{}, explainType(err)
 	}
-	item := home.Recommendation{Title: o.Title.value, URL: o.URL.value, Reason: o.Reason.value, Image: o.Image.value}
+	item := home.Recommendation{Title: clean(o.Title), URL: clean(o.URL), Reason: clean(o.Reason), Image: clean(o.Image)}
 	if item == (home.Recommendation{}) {
-		return item, errors.New("no title, url, reason or image")
+		return item, errors.New("it has no title, url, reason or image")
 	}
 	return item, nil
 }
@@ -185,6 +186,17 @@ func decodeItem(raw []byte) (home.Recommendation, error) {
 // wrongType is the error to which encoding/json adds the key.
 func wrongType(value []byte, want string) error {
 	return &json.UnmarshalTypeError{Value: kind(value) + ", not " + want}
+}
+
+// withArticle makes words for a kind as encoding/json names it.
+func withArticle(kind string) string {
+	switch kind {
+	case "object", "array":
+		return "an " + kind
+	case "bool":
+		return "a boolean"
+	}
+	return "a " + kind
 }
 
 // kind tells what a JSON value is by how it begins.

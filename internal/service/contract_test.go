@@ -98,7 +98,7 @@ func TestRecommendations(t *testing.T) {
 		{"nothing today: null for a list", `{"items":null}`, nil, "", ""},
 		{"nothing today: null", `null`, nil, "", ""},
 		{"nothing today: no keys", `{}`, nil, "", ""},
-		{"odd ones are left out", `{"items":[` + good + `,7,{"title":{}},` + good + `]}`, home.Recommendations{a, a}, "", `left_out=2 of=4 first="item 2: a number, not an object"`},
+		{"odd ones are left out", `{"items":[` + good + `,7,{"title":{}},` + good + `]}`, home.Recommendations{a, a}, "", `left_out=2 of=4 first="item 2: it is a number, not an object"`},
 		{
 			"every kind of odd", `{"items":[{"title":[]},null,"x",[],true,{},{"title":"","url":null},{"name":"x"},{"title":"\u200b"},{"title":"B","url":1},{"title":"B"}]}`,
 			home.Recommendations{b},
@@ -106,7 +106,7 @@ func TestRecommendations(t *testing.T) {
 		},
 		{"a list that comes twice", `{"items":[7],"items":[{"title":"B"}]}`, home.Recommendations{b}, "", ""},
 
-		{"only odd ones", `{"items":[7,{}]}`, nil, "none of 2 items can be understood: item 1: a number, not an object", ""},
+		{"only odd ones", `{"items":[7,{}]}`, nil, "none of 2 items can be understood: item 1: it is a number, not an object", ""},
 		{"other keys", `{"error":"x"}`, nil, "none of its keys is one of these", ""},
 		{"the other service's", `{"title":"T"}`, nil, "none of its keys is one of these", ""},
 		{"an object for a list", `{"items":{}}`, nil, "items is an object, not an array", ""},
