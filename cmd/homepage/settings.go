@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"reflect"
 	"runtime/debug"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"homepage/internal/service"
 )
 
 // settings are all that can be set. Each field but Version is a flag, --service-timeout,
@@ -24,6 +27,8 @@ type settings struct {
 	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on."`
 	PromoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
 	ReccoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
+	PromoServiceHeaders http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the promo service, one 'Name: value' a line; @FILE reads the lines from a file."`
+	ReccoServiceHeaders http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the recommendation service, likewise."`
 	ServiceTimeout      time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
 	StaleIfError        time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
 	HomepageGrace       time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
@@ -40,6 +45,8 @@ type settings struct {
 	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 
 	Version kong.VersionFlag `help:"Show the version."`
+
+	build *debug.BuildInfo
 }
 
 // usageError is a command line or a setting that can't be understood.
@@ -58,6 +65,7 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	if !ok {
 		return s, errors.New("the program was built without modules")
 	}
+	s.build = build
 	shown := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
@@ -71,6 +79,7 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 
 		kind("address", "host:port, such as 127.0.0.1:8000 or :8000", parseAddress),
 		kind("url", "an http or https URL", parseURL),
+		kong.NamedMapper("headers", kong.MapperFunc(readHeaders)),
 		kind("duration", "a duration of zero or more, such as 500ms or 2s", atLeast(0, time.ParseDuration)),
 		kind("duration above zero", "a duration above zero, such as 500ms or 2s", atLeast(1, time.ParseDuration)),
 		kind("number", "a whole number of zero or more", atLeast(0, strconv.Atoi)),
@@ -115,6 +124,25 @@ func kind[T any](name, takes string, parse func(string) (T, error)) kong.Option 
 		target.Set(reflect.ValueOf(value))
 		return nil
 	}))
+}
+
+// readHeaders reads the headers for a service. A flag that is repeated adds to
+// them. What it is given is not shown, as it may hold a key.
+func readHeaders(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto(ctx.Value.Name, &text); err != nil {
+		return usageError{fmt.Sprintf("--%s has no value, but takes one 'Name: value' a line, or @FILE", ctx.Value.Name)}
+	}
+	header, err := service.ParseHeaders(text)
+	if err != nil {
+		return usageError{fmt.Sprintf("%s (--%s) takes one 'Name: value' a line, or @FILE: %v", variable(ctx.Value), ctx.Value.Name, err)}
+	}
+	all, _ := target.Interface().(http.Header) // nil at first
+	for name, values := range all {
+		header[name] = append(values, header[name]...)
+	}
+	target.Set(reflect.ValueOf(header))
+	return nil
 }
 
 var (

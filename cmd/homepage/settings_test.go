@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // env is an environment of the given variables alone.
@@ -28,6 +31,9 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{nil, map[string]string{"PROMO_SERVICE_URL": "ftp://reader:hunter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
 		{nil, map[string]string{"PROMO_SERVICE_URL": "http://reader:hun ter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
 		{[]string{"--recco-service-url=reader:hunter2@x/?api_key=hunter2"}, nil, []string{"RECCO_SERVICE_URL (--recco-service-url) takes an http or https URL"}},
+		{nil, map[string]string{"PROMO_SERVICE_HEADERS": "X-Key: hunter2\nHost: hunter2"}, []string{"PROMO_SERVICE_HEADERS (--promo-service-headers) takes one 'Name: value' a line, or @FILE: line 2: Host is not yours to set"}},
+		{nil, map[string]string{"RECCO_SERVICE_HEADERS": "hunter2"}, []string{"RECCO_SERVICE_HEADERS", "line 1", "Name: value"}},
+		{nil, map[string]string{"RECCO_SERVICE_HEADERS": "@/no/such/file"}, []string{"RECCO_SERVICE_HEADERS", "/no/such/file", "no such file"}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "x"}, []string{`SERVICE_TIMEOUT (--service-timeout) is "x", but takes a duration above zero, such as 500ms or 2s`}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "2"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "0s"}, []string{"SERVICE_TIMEOUT", "duration above zero"}},
@@ -95,6 +101,24 @@ func TestSettings(t *testing.T) {
 	}
 	if got.UploadMaxBytes != 10<<20 || got.UploadReserve != 4194303<<40 || got.UploadMaxFiles != 7 || got.LogLevel.String() != "DEBUG" || got.PromoServiceURL.String() != "https://promo.example/x" || got.SampleDelay != time.Second {
 		t.Errorf("settings %+v", got)
+	}
+}
+
+// Headers come from lines, from files, and from a flag that is repeated.
+func TestHeadersForServices(t *testing.T) {
+	file := write(t, "headers", []byte("# of the night shift\nX-Key: from a file\n"))
+	got, err := parseSettings(
+		[]string{"--recco-service-headers=X-One: 1", "--recco-service-headers", "@" + file, "--recco-service-headers=X-One: 2"},
+		env(map[string]string{"PROMO_SERVICE_HEADERS": "X-One: 1\n\n@" + file, "RECCO_SERVICE_HEADERS": "X-Lost: to the flags"}),
+		new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(http.Header{"X-One": {"1"}, "X-Key": {"from a file"}}, got.PromoServiceHeaders); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(http.Header{"X-One": {"1", "2"}, "X-Key": {"from a file"}}, got.ReccoServiceHeaders); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"homepage/internal/certificate/source"
@@ -37,9 +38,22 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
+// shortening shortens the lines of the standard library, which may quote all
+// that a service sends.
+type shortening struct{ slog.Handler }
+
+func (s shortening) Handle(ctx context.Context, record slog.Record) error {
+	const most = 200 // bytes
+	if len(record.Message) > most {
+		record.Message = strings.ToValidUTF8(record.Message[:most], "") + "…"
+	}
+	return s.Handler.Handle(ctx, record)
+}
+
 // serveSite wires the program together, serves until ctx is done, and drains.
 // Whatever can fail at the start fails before "listening" is logged.
 func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
+	slog.SetDefault(slog.New(shortening{log.Handler()})) // the standard library's own lines
 	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
@@ -55,27 +69,34 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	}
 
-	promo, recco, samples := s.PromoServiceURL, s.ReccoServiceURL, "off"
-	if promo == nil || recco == nil {
-		base, stop, err := startSamples(ctx, s.SampleDelay, assets)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		promo = cmp.Or(promo, base.JoinPath(sample.PromoPath))
-		recco = cmp.Or(recco, base.JoinPath(sample.ReccoPath))
-		samples = base.String()
-	}
 	client := service.NewClient(service.Options{
 		Timeout:  s.ServiceTimeout,
 		Fallback: s.StaleIfError,
+		Version:  s.build.Main.Version,
 		Log:      log,
 	})
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace,
-		client.Promo(service.Service{URL: promo}), client.Recommendations(service.Service{URL: recco}))
+	promo := service.Service{URL: s.PromoServiceURL, Header: s.PromoServiceHeaders}
+	recco := service.Service{URL: s.ReccoServiceURL, Header: s.ReccoServiceHeaders}
+	for _, named := range []service.Service{promo, recco} {
+		if named.URL != nil {
+			go client.Check(life, named) // it may wait for a name server
+		}
+	}
+	samples, missing := "off", missingURL(promo, recco)
+	if promo.URL == nil || recco.URL == nil {
+		base, stop, err := startSamples(ctx, s.SampleDelay, assets)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		promo.URL = cmp.Or(promo.URL, base.JoinPath(sample.PromoPath))
+		recco.URL = cmp.Or(recco.URL, base.JoinPath(sample.ReccoPath))
+		samples = base.String()
+	}
+	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, client.Promo(promo), client.Recommendations(recco))
 
 	server := serve.New(s.ShutdownTimeout, log)
 	site, err := web.New(web.Deps{
@@ -101,8 +122,11 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return fmt.Errorf("ADDR: %w", err)
 	}
 	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
-		"promo", redact.URL(promo), "recommendations", redact.URL(recco), "samples", samples,
+		"promo", redact.URL(promo.URL), "recommendations", redact.URL(recco.URL), "samples", samples,
 		"certificate", certificate.String(), "uploads", s.Uploads)
+	if missing != "" {
+		log.WarnContext(ctx, "only one service is set, so the other section shows samples", "missing", missing)
+	}
 
 	if err := server.Run(ctx, listener, site); !errors.Is(err, serve.ErrCutOff) {
 		return err
@@ -116,6 +140,18 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 func openTemplate(ctx context.Context, location string, log *slog.Logger) (*source.Source, error) {
 	const timeout = 10 * time.Second // at the start, and for each reload
 	return source.Open(ctx, location, pdfs.CertificateTemplate, timeout, log)
+}
+
+// missingURL returns the setting that is missing if one service is set and the
+// other isn't, which may be a slip.
+func missingURL(promo, recco service.Service) string {
+	switch {
+	case promo.URL == nil && recco.URL != nil:
+		return "PROMO_SERVICE_URL"
+	case promo.URL != nil && recco.URL == nil:
+		return "RECCO_SERVICE_URL"
+	}
+	return ""
 }
 
 // startSamples serves the sample services on a free loopback port, where

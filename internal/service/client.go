@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"homepage/internal/home"
+	"homepage/internal/redact"
 )
 
 // Options are what a Client is made of.
@@ -138,7 +139,7 @@ func (c *Client) Recommendations(service Service) home.Load[home.Recommendations
 func (c *Client) Check(ctx context.Context, service Service) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	log := c.Log.With("service", Redact(service.URL))
+	log := c.Log.With("service", redact.URL(service.URL))
 	if _, err := c.Resolver.LookupNetIP(ctx, "ip", service.URL.Hostname()); err != nil {
 		log.WarnContext(ctx, "the service's name can't be looked up; its section fails until it can. Is the name right, and does a name server in /etc/resolv.conf know it?", "err", err)
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -91,10 +92,8 @@ func reserved(name string) bool {
 
 // alwaysTold returns the headers of every call of a service.
 func alwaysTold(service Service, version string) http.Header {
-	agent := "homepage"
-	if version != "" {
-		agent += "/" + version
-	}
+	// A version is a token (RFC 9110, 10.1.5), which "(devel)" is not.
+	agent := "homepage/" + strings.Trim(cmp.Or(version, "devel"), "()")
 	header := http.Header{"Accept": {"application/json"}, "User-Agent": {agent}}
 	if user := service.URL.User; user != nil {
 		password, _ := user.Password()

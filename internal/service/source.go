@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"homepage/internal/home"
+	"homepage/internal/redact"
 )
 
 // maxRest is the longest that a service is left alone because it asks for it.
@@ -49,7 +50,7 @@ func newSource[C any](c *Client, service Service, contract contract[C]) *source[
 	}
 	service.Header = alwaysTold(service, c.Version)
 	return &source[C]{
-		Client: c, contract: contract, service: service, name: Redact(service.URL),
+		Client: c, contract: contract, service: service, name: redact.URL(service.URL),
 		secrets: secretsOf(service),
 	}
 }
@@ -206,7 +207,7 @@ func secretsOf(service Service) *strings.Replacer {
 	var pairs []string
 	for _, secret := range secrets {
 		if len(secret) > 3 { // others are no secrets, but would hide much
-			pairs = append(pairs, secret, hidden)
+			pairs = append(pairs, secret, "xxxxx")
 		}
 	}
 	return strings.NewReplacer(pairs...)
