@@ -56,6 +56,8 @@ func mediaType(extension string) (string, error) {
 		return "text/javascript; charset=utf-8", nil
 	case ".svg":
 		return "image/svg+xml", nil
+	case ".png":
+		return "image/png", nil
 	}
 	return "", fmt.Errorf("no media type for %q", extension)
 }

@@ -99,7 +99,7 @@ func (s *stream) whole(t *testing.T) string {
 
 const (
 	endOfShell = `</template>`
-	promoHTML  = `<h2 id="promo-title">An offer</h2>`
+	promoHTML  = `<h2 id="promo-title" dir="auto">An offer</h2>`
 	reccoHTML  = `<h2 id="recco-title">Chosen for you</h2>`
 )
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
 // parse parses the named templates as one set.
@@ -126,13 +128,19 @@ func notOfHosts(r rune) bool {
 	return r < utf8.RuneSelf && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~:[]%", r)
 }
 
-// firstLetter stands in for a picture that is missing.
-func firstLetter(s string) string {
-	for _, r := range s {
-		return string(r)
+// firstLetter returns what stands in for a missing picture: the first letter,
+// digit or symbol of a title, with all that belongs to it (UAX #29), such as
+// accents. Quotes, spaces and what can't be seen are passed over.
+func firstLetter(title string) string {
+	for character := graphemes.FromString(title); character.Next(); {
+		if strings.ContainsFunc(character.Value(), isShown) {
+			return character.Value()
+		}
 	}
 	return ""
 }
+
+func isShown(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.S) }
 
 // formatBytes writes a size for people: 812 bytes, 3.4 MiB.
 func formatBytes(n int64) string {
