@@ -19,8 +19,11 @@ type buffers struct {
 	inUse int64
 }
 
-// take returns a buffer for an upload of at most size bytes.
+// take returns a buffer for an upload of size bytes, or -1 if that is not known.
 func (b *buffers) take(size int64) []byte {
+	if size < 0 {
+		size = maxBuffer
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := min(max((bufferBudget-b.inUse)/bufferDivisor, minBuffer), maxBuffer, max(size, smallBuffer))

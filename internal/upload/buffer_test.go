@@ -15,6 +15,9 @@ func TestBuffers(t *testing.T) {
 	if got := len(buffers.Take(1)); got != 32*kib {
 		t.Errorf("an upload of one byte gets %d bytes", got)
 	}
+	if got := len(buffers.Take(-1)); got != mib {
+		t.Errorf("an upload of unknown size gets %d bytes", got)
+	}
 	buffers = upload.Buffers{}
 	var all [][]byte
 	total := 0

@@ -2,9 +2,10 @@ package upload
 
 import "os"
 
-// OpenNamed opens a folder as if its file system had no unnamed files.
-func OpenNamed(folder string) (*Store, error) {
-	return open(folder, 0, func(root *os.Root) []tempFiles { return []tempFiles{namedTempFiles{root}} })
+// OpenNth opens a folder as if its file system supported nothing but the n-th
+// kind of temporary files.
+func OpenNth(folder string, n int) (*Store, error) {
+	return open(folder, 0, func(root *os.Root) []tempFiles { return kindsOfTempFiles(root)[n:][:1] })
 }
 
 // Buffers let tests see the memory that uploads take together.

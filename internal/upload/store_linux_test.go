@@ -3,6 +3,12 @@ package upload_test
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,10 +21,15 @@ import (
 // others it skips the test.
 func smallDisk(t *testing.T, flags uintptr) string {
 	t.Helper()
+	return mount(t, "tmpfs", flags, "size=4m")
+}
+
+func mount(t *testing.T, kind string, flags uintptr, options string) string {
+	t.Helper()
 	folder := t.TempDir()
-	err := unix.Mount("none", folder, "tmpfs", flags, "size=4m")
+	err := unix.Mount("none", folder, kind, flags, options)
 	if errors.Is(err, unix.EPERM) {
-		t.Skip("this test mounts a small disk, which only root may")
+		t.Skip("this test mounts a file system, which only root may")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -81,17 +92,27 @@ func unread(t *testing.T) func(func(upload.File, error) bool) {
 	return func(func(upload.File, error) bool) { t.Error("the first file was asked for") }
 }
 
-func TestSpaceIsReserved(t *testing.T) {
+func TestWhatWouldNotFitIsRefusedAtOnce(t *testing.T) {
 	const mib = 1 << 20
 	store := openAt(t, smallDisk(t, 0), 1*mib)
 	if _, err := store.Receive(4*mib, unread(t)); !errors.Is(err, upload.ErrNoSpace) {
 		t.Errorf("error %v for what would leave too little free, want ErrNoSpace", err)
 	}
+	if _, err := store.Receive(-1, sequence(nil, text("small.txt", "abc"))); err != nil {
+		t.Errorf("3 bytes that were not announced: %v", err)
+	}
+}
 
+// What an upload has announced but not sent is there for the others.
+func TestAnIdleUploadHoldsNoSpace(t *testing.T) {
+	const mib = 1 << 20
+	folder := smallDisk(t, 0)
+	store := openAt(t, folder, 1*mib)
 	read, write := io.Pipe()
 	done := make(chan error)
 	go func() {
-		_, err := store.Receive(2*mib, sequence(nil, upload.File{Name: "first.bin", Body: read}))
+		_, err := store.Receive(2*mib, sequence(nil, upload.File{Name: "idle.bin", Body: read}))
+		_ = read.CloseWithError(err)
 		done <- err
 	}()
 	for _, piece := range [][]byte{make([]byte, mib), {0}} { // once the second is read, the first is on the disk
@@ -99,29 +120,85 @@ func TestSpaceIsReserved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Of 4 MiB, 1 is to stay free, 1 is written and 1 still reserved.
-	if _, err := store.Receive(2*mib, unread(t)); !errors.Is(err, upload.ErrNoSpace) {
-		t.Errorf("error %v for what another upload has reserved, want ErrNoSpace", err)
+	// Of 4 MiB, 1 is to stay free and 1 is written.
+	if _, err := store.Receive(7*mib/4, sequence(nil, upload.File{Name: "quick.bin", Body: zeros(7 * mib / 4)})); err != nil {
+		t.Errorf("what fits now: %v", err)
 	}
-	if _, err := store.Receive(mib/2, sequence(nil, text("beside.txt", "beside"))); err != nil {
-		t.Errorf("what fits beside it: %v", err)
+	// The idle one now comes too late.
+	_, _ = write.Write(make([]byte, mib)) // may be read whole before it is found not to fit
+	if err := <-done; !errors.Is(err, upload.ErrNoSpace) {
+		t.Errorf("the idle upload: error %v, want ErrNoSpace", err)
 	}
-	if err := write.Close(); err != nil {
-		t.Fatal(err)
+	if found := contents(t, folder); len(found) != 1 || len(found["quick.bin"]) != 7*mib/4 {
+		t.Errorf("%d files, want quick.bin alone", len(found))
 	}
-	if err := <-done; err != nil {
-		t.Errorf("the first upload: %v", err)
+}
+
+// However many write at once, the reserve stays free.
+func TestUploadsTogetherLeaveTheReserve(t *testing.T) {
+	const mib, keepFree = 1 << 20, 1 << 20
+	folder := smallDisk(t, 0)
+	store := openAt(t, folder, keepFree)
+	var group sync.WaitGroup
+	var least atomic.Int64
+	least.Store(4 * mib)
+	for i := range 8 {
+		group.Go(func() {
+			body := watchedReader(func() {
+				var disk unix.Statfs_t
+				if err := unix.Statfs(folder, &disk); err != nil {
+					t.Error(err)
+				}
+				free := int64(disk.Bavail) * disk.Bsize
+				for seen := least.Load(); free < seen && !least.CompareAndSwap(seen, free); seen = least.Load() {
+				}
+			})
+			_, err := store.Receive(-1, sequence(nil, upload.File{Name: strconv.Itoa(i), Body: body}))
+			if !errors.Is(err, upload.ErrNoSpace) {
+				t.Errorf("error %v of an upload without end, want ErrNoSpace", err)
+			}
+		})
 	}
-	// It used 1 of the 2 MiB that it had reserved; the other is free again.
-	if _, err := store.Receive(3*mib/2, sequence(nil, text("after.txt", "after"))); err != nil {
-		t.Errorf("what fits after it: %v", err)
+	group.Wait()
+	if got := least.Load(); got < keepFree || got > 2*mib {
+		t.Errorf("at least %d bytes were free, want the %d of the reserve and not much more", got, keepFree)
 	}
+	if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// watchedReader is a body without end that calls the function at each read.
+type watchedReader func()
+
+func (w watchedReader) Read(p []byte) (int, error) {
+	w()
+	p = p[:min(len(p), 64<<10)]
+	clear(p)
+	return len(p), nil
 }
 
 func TestOpenRefusesAFolderThatCantBeWritten(t *testing.T) {
 	folder := smallDisk(t, unix.MS_RDONLY)
 	if _, err := upload.Open(folder, 0); !errors.Is(err, unix.EROFS) {
 		t.Errorf("error %v, want that the file system is read-only", err)
+	}
+}
+
+// The file system of message queues knows neither links nor renaming.
+func TestOpenRefusesAFileSystemThatCantPublish(t *testing.T) {
+	folder := mount(t, "mqueue", 0, "")
+	_, err := upload.Open(folder, 0)
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	for _, want := range []string{folder, "(mqueue)", "choose a folder on another"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error %q does not say %q", err, want)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -140,5 +217,42 @@ func TestATemporaryFileHasNoName(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Where temporary files must have names, they are hidden; everything else is
+// the same.
+func TestTemporaryFilesWithNames(t *testing.T) {
+	for n, kind := range map[int]string{1: "linked", 2: "renamed"} {
+		t.Run(kind, func(t *testing.T) {
+			store, folder := openWith(t, func(folder string) (*upload.Store, error) { return upload.OpenNth(folder, n) })
+			_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
+				yield(text("a.txt", "one"), nil)
+				yield(text("a.txt", "two"), nil)
+				found := contents(t, folder)
+				for name := range found {
+					if !strings.HasPrefix(name, ".part-") {
+						t.Errorf("%s is visible before the end of the sequence", name)
+					}
+				}
+				if len(found) != 2 {
+					t.Errorf("%d temporary files, want 2", len(found))
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			errCut := errors.New("the sender went away")
+			if _, err := store.Receive(0, sequence(errCut, text("b.txt", "three"))); !errors.Is(err, errCut) {
+				t.Errorf("error %v, want the sequence's", err)
+			}
+			if diff := cmp.Diff(map[string]string{"a.txt": "one", "a-1.txt": "two"}, contents(t, folder)); diff != "" {
+				t.Error(diff)
+			}
+			if err := errors.Join(os.Remove(filepath.Join(folder, "a.txt")), os.Remove(filepath.Join(folder, "a-1.txt"))); err != nil {
+				t.Fatal(err)
+			}
+			manySendersOfOneName(t, store, folder)
+		})
 	}
 }

@@ -5,19 +5,20 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// tempFiles makes temporary files, which nobody sees until they are linked to a
-// name.
+// tempFiles makes temporary files, which nobody sees until they are published
+// under a name.
 type tempFiles interface {
 	// create opens a new file for writing, without execute bits.
 	create() (*os.File, error)
-	// link gives the file a name in the folder, or fails with fs.ErrExist if
+	// publish gives the file a name in the folder, or fails with fs.ErrExist if
 	// that is taken.
-	link(file *os.File, name string) error
-	// discard closes the file. A name that it was linked to stays.
+	publish(file *os.File, name string) error
+	// discard closes the file. A name that it was published under stays.
 	discard(file *os.File) error
 }
 
@@ -29,20 +30,25 @@ const tempPrefix = ".part-"
 
 func tempName() string { return tempPrefix + rand.Text() }
 
-// namedTempFiles have hidden names. They work on every system, but a killed
-// program leaves them behind.
+// namedTempFiles have hidden names, and a second one once they are published.
+// They work wherever there are hard links, but a killed program leaves them
+// behind.
 type namedTempFiles struct{ root *os.Root }
 
 func (t namedTempFiles) create() (*os.File, error) {
 	return t.root.OpenFile(tempName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, tempMode)
 }
 
-func (t namedTempFiles) link(file *os.File, name string) error {
+func (t namedTempFiles) publish(file *os.File, name string) error {
 	return t.root.Link(filepath.Base(file.Name()), name)
 }
 
 func (t namedTempFiles) discard(file *os.File) error {
-	return errors.Join(file.Close(), t.root.Remove(filepath.Base(file.Name())))
+	err := t.root.Remove(filepath.Base(file.Name()))
+	if errors.Is(err, fs.ErrNotExist) { // renamed
+		err = nil
+	}
+	return errors.Join(file.Close(), err)
 }
 
 // tempFile is a temporary file and its receipt, which lacks the final name.
@@ -52,30 +58,29 @@ type tempFile struct {
 }
 
 // fill copies the body to the file, a buffer at a time, and hashes it.
-func (t *tempFile) fill(body io.Reader, reserved *reservation, buffer []byte) error {
+func (t *tempFile) fill(body io.Reader, space *diskSpace, buffer []byte) error {
 	hash := sha256.New()
-	disk := &diskWriter{file: t.file, reserved: reserved}
+	disk := &diskWriter{file: t.file, space: space}
 	n, err := io.CopyBuffer(io.MultiWriter(disk, hash), body, buffer)
 	t.receipt.Bytes = n
 	hash.Sum(t.receipt.SHA256[:0])
 	return err
 }
 
-// diskWriter writes a file and counts it off its reservation. Every
-// writebackSize bytes it has the system start writing them to the disk, so that
-// the sync at the end has little left to wait for.
+// diskWriter writes a file as long as there is space. Every writebackSize bytes
+// it has the system start writing them to the disk, so that the sync at the end
+// has little left to wait for.
 type diskWriter struct {
-	file     *os.File
-	reserved *reservation
-	written  int64 // bytes
-	started  int64 // of them, bytes that the system was told to write back
+	file    *os.File
+	space   *diskSpace
+	written int64 // bytes
+	started int64 // of them, bytes that the system was told to write back
 }
 
 const writebackSize = 8 << 20 // bytes
 
 func (d *diskWriter) Write(p []byte) (int, error) {
-	n, err := d.file.Write(p)
-	d.reserved.spend(int64(n))
+	n, err := d.space.write(d.file, p)
 	d.written += int64(n)
 	if d.written-d.started >= writebackSize {
 		startWriteback(d.file, d.started, d.written-d.started)

@@ -9,3 +9,6 @@ func kindsOfTempFiles(root *os.Root) []tempFiles { return []tempFiles{namedTempF
 
 // startWriteback leaves everything to the sync.
 func startWriteback(*os.File, int64, int64) {}
+
+// fileSystem can't tell.
+func fileSystem(string) string { return "" }

@@ -9,6 +9,7 @@
 package upload
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"iter"
 	"os"
 	"runtime"
+	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -83,8 +85,15 @@ func open(folder string, keepFree int64, kinds func(*os.Root) []tempFiles) (*Sto
 			}
 		}
 	}
+	if errors.Is(err, errCantPublish) {
+		err = fmt.Errorf("%s is on a file system (%s) that can neither link files nor rename them without replacing others; choose a folder on another one, such as ext4 or xfs: %w",
+			folder, cmp.Or(fileSystem(folder), "of unknown kind"), err)
+	}
 	return nil, errors.Join(err, root.Close())
 }
+
+// errCantPublish says that a temporary file could be written but not published.
+var errCantPublish = errors.New("can't publish")
 
 // Close releases the folder.
 func (s *Store) Close() error { return s.root.Close() }
@@ -124,27 +133,26 @@ func (s *Store) probe() (err error) {
 	}
 	defer func() { err = errors.Join(err, s.temp.discard(file)) }()
 	name := tempName()
-	if err := errors.Join(file.Sync(), s.temp.link(file, name)); err != nil {
-		return err
+	if err := s.temp.publish(file, name); err != nil {
+		return fmt.Errorf("%w: %w", errCantPublish, err)
 	}
 	_, err = free(s.root)
-	return errors.Join(err, s.root.Remove(name), s.sync())
+	return errors.Join(err, file.Sync(), s.root.Remove(name), s.sync())
 }
 
 // Receive stores all files of the sequence, or none: an error of the sequence,
 // of a body or of the disk leaves nothing behind. A sequence that ends without
 // an error must be whole, for its files are then published. size is how many
-// bytes the files may have together; space for them is reserved before the
-// first is asked for.
+// bytes were announced for all files together, or -1 if none were: if they would
+// not fit on the disk now, no file is asked for. Until they arrive, they take no
+// space from other uploads.
 //
 // It returns ErrNoSpace if the disk is full; otherwise it wraps the error of
 // the sequence, the body or the file system.
 func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Receipt, err error) {
-	reserved, err := s.space.reserve(size)
-	if err != nil {
+	if err := s.space.check(max(size, 0)); err != nil {
 		return nil, err
 	}
-	defer reserved.release()
 	buffer := s.buffers.take(size)
 	defer s.buffers.release(buffer)
 	var all []*tempFile
@@ -173,7 +181,7 @@ func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Re
 		}
 		t := &tempFile{file: created, receipt: Receipt{Original: file.Name}}
 		all = append(all, t)
-		if err := t.fill(file.Body, reserved, buffer); err != nil {
+		if err := t.fill(file.Body, &s.space, buffer); err != nil {
 			return nil, fmt.Errorf("receive %q: %w", file.Name, err)
 		}
 	}
@@ -199,7 +207,7 @@ func (s *Store) publish(all []*tempFile) (receipts []Receipt, err error) {
 		}
 	}()
 	for _, t := range all {
-		t.receipt.Name, err = s.link(t.file, CleanName(t.receipt.Original))
+		t.receipt.Name, err = s.name(t.file, CleanName(t.receipt.Original))
 		if err != nil {
 			return receipts, err
 		}
@@ -208,16 +216,43 @@ func (s *Store) publish(all []*tempFile) (receipts []Receipt, err error) {
 	return receipts, s.sync()
 }
 
-// link gives a temporary file the name, or the first free variant of it. It
-// links rather than renames, because a rename replaces what is there.
-func (s *Store) link(file *os.File, name string) (string, error) {
+// name publishes a temporary file under the name, or under a free variant of it:
+// nearly always the first one. It looks for that in a number of steps that grows
+// with the logarithm of how many are taken.
+func (s *Store) name(file *os.File, name string) (string, error) {
+	const inTurn = 10 // variants to try before looking ahead
 	for n := 0; ; n++ {
+		if n > 0 && n%inTurn == 0 {
+			var err error
+			if n, err = s.lookAhead(name, n); err != nil {
+				return "", err
+			}
+		}
 		variant := suffixed(name, n)
-		err := s.temp.link(file, variant)
-		if !errors.Is(err, fs.ErrExist) {
+		// Another upload may have taken the variant since it was seen to be free.
+		if err := s.temp.publish(file, variant); !errors.Is(err, fs.ErrExist) {
 			return variant, err
 		}
 	}
+}
+
+// lookAhead returns the number of a free variant of a name, from n on. It looks
+// twice as far each time until it finds one, and then for where the taken ones
+// end.
+func (s *Store) lookAhead(name string, n int) (int, error) {
+	var failed error
+	isFree := func(n int) bool {
+		_, err := s.root.Lstat(suffixed(name, n))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = err
+		}
+		return err != nil
+	}
+	far := n
+	for !isFree(far) {
+		far *= 2
+	}
+	return n + sort.Search(far-n, func(i int) bool { return isFree(n + i) }), failed
 }
 
 // sync makes the names in the folder survive a crash. Windows can't sync a

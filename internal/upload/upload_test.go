@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -127,34 +128,6 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 	}
 }
 
-// Temporary files that must have names are hidden; everything else is the same.
-func TestNamedTemporaryFiles(t *testing.T) {
-	store, folder := openWith(t, upload.OpenNamed)
-	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
-		yield(text("a.txt", "one"), nil)
-		yield(text("a.txt", "two"), nil)
-		found := contents(t, folder)
-		for name := range found {
-			if !strings.HasPrefix(name, ".part-") {
-				t.Errorf("%s is visible before the end of the sequence", name)
-			}
-		}
-		if len(found) != 2 {
-			t.Errorf("%d temporary files, want 2", len(found))
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	errCut := errors.New("the sender went away")
-	if _, err := store.Receive(0, sequence(errCut, text("b.txt", "three"))); !errors.Is(err, errCut) {
-		t.Errorf("error %v, want the sequence's", err)
-	}
-	if diff := cmp.Diff(map[string]string{"a.txt": "one", "a-1.txt": "two"}, contents(t, folder)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // A body's panic reaches the caller, who can recover, and leaves nothing behind.
 func TestABodyThatPanics(t *testing.T) {
 	store, folder := open(t)
@@ -174,8 +147,13 @@ type panicReader struct{}
 func (panicReader) Read([]byte) (int, error) { panic("oh") }
 
 func TestManySendersOfOneName(t *testing.T) {
-	const senders = 48
 	store, folder := open(t)
+	manySendersOfOneName(t, store, folder)
+}
+
+func manySendersOfOneName(t *testing.T, store *upload.Store, folder string) {
+	t.Helper()
+	const senders = 48
 	var group sync.WaitGroup
 	for i := range senders {
 		group.Go(func() {
@@ -192,6 +170,82 @@ func TestManySendersOfOneName(t *testing.T) {
 	if len(seen) != senders {
 		t.Errorf("%d senders left %d different files", senders, len(seen))
 	}
+}
+
+// manyOfOneName makes files as if that many of one name had been uploaded.
+func manyOfOneName(tb testing.TB, folder string, n int) {
+	tb.Helper()
+	for i := range n {
+		name := fmt.Sprintf("notes-%d.txt", i)
+		if i == 0 {
+			name = "notes.txt"
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func TestVariantsOfAName(t *testing.T) {
+	for _, test := range []struct {
+		files int
+		gaps  []string // removed again
+		want  string
+	}{
+		{1, nil, "notes-1.txt"},
+		{9, nil, "notes-9.txt"},
+		{10, nil, "notes-10.txt"},
+		{11, nil, "notes-11.txt"},
+		{25, nil, "notes-25.txt"},
+		{25, []string{"notes-3.txt"}, "notes-3.txt"},
+		{21, []string{"notes-10.txt"}, "notes-10.txt"},
+		{500, []string{"notes-20.txt", "notes-21.txt"}, "notes-20.txt"},
+	} {
+		t.Run(fmt.Sprint(test.files, test.gaps), func(t *testing.T) {
+			store, folder := open(t)
+			manyOfOneName(t, folder, test.files)
+			for _, name := range test.gaps {
+				if err := os.Remove(filepath.Join(folder, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			receipts, err := store.Receive(3, sequence(nil, text("notes.txt", "new")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := receipts[0].Name; got != test.want {
+				t.Errorf("stored as %s, want %s", got, test.want)
+			}
+			for name, content := range contents(t, folder) {
+				if (content != "") != (name == test.want) {
+					t.Errorf("%s holds %q", name, content)
+				}
+			}
+		})
+	}
+}
+
+// A name is found in a few steps even if 20,000 files have it: trying each in
+// turn takes hundreds of milliseconds.
+func TestTheTwentyThousandthFileOfAName(t *testing.T) {
+	store, folder := open(t)
+	manyOfOneName(t, folder, 20_000)
+	fastest := time.Hour
+	for i := range 5 {
+		start := time.Now()
+		receipts, err := store.Receive(1, sequence(nil, text("notes.txt", "x")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fastest = min(fastest, time.Since(start))
+		if got, want := receipts[0].Name, fmt.Sprintf("notes-%d.txt", 20_000+i); got != want {
+			t.Errorf("stored as %s, want %s", got, want)
+		}
+	}
+	if fastest > 100*time.Millisecond {
+		t.Errorf("the fastest of five took %v", fastest)
+	}
+	t.Logf("the fastest of five took %v", fastest)
 }
 
 func TestOpenSweepsTheFolder(t *testing.T) {

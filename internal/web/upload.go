@@ -59,11 +59,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer s.uploads.Release(1)
 
-	size := r.ContentLength
-	if size < 0 { // chunked: anything up to the limit may come
-		size = s.Limits.Bytes
-	}
-	receipts, err := s.Receive(size, form.files(s.Limits))
+	receipts, err := s.Receive(r.ContentLength, form.files(s.Limits))
 	// The server's own deadline counts from the headers, which may be long ago.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
