@@ -40,7 +40,9 @@ type settings struct {
 	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
 	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
 	UploadMaxConcurrent int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
+	UploadMaxPerClient  int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
+	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
 	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
 	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 
@@ -48,6 +50,13 @@ type settings struct {
 
 	build *debug.BuildInfo
 }
+
+// secret is a value that nothing prints.
+type secret []byte
+
+func (secret) String() string               { return "(secret)" }
+func (secret) GoString() string             { return "(secret)" }
+func (secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
 
 // usageError is a command line or a setting that can't be understood.
 type usageError struct{ text string }
@@ -88,6 +97,7 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		kind("size above zero", "a size above zero, in bytes or in KiB, MiB, GiB or TiB, such as 1GiB or 1048576", atLeast(1, parseBytes)),
 		kind("time zone", "an IANA time zone, such as Europe/Berlin or UTC", parseZone),
 		kind("folder", "the path of a folder", parseFolder),
+		kind("key", "at least 32 bytes of any text", parseKey),
 		kind("level", "debug, info, warn or error", parseLevel),
 	)
 	if err != nil {
@@ -201,6 +211,13 @@ func parseFolder(s string) (string, error) {
 		return "", errNotAllowed
 	}
 	return s, nil
+}
+
+func parseKey(s string) (secret, error) {
+	if len(s) < 32 {
+		return nil, errSecret
+	}
+	return secret(s), nil
 }
 
 func parseLevel(s string) (level slog.Level, err error) {

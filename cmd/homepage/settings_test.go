@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -53,6 +55,10 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{nil, map[string]string{"UPLOAD_RESERVE": "-9999999TiB"}, []string{"UPLOAD_RESERVE", "size of zero or more"}},
 		{nil, map[string]string{"UPLOAD_MAX_FILES": "0"}, []string{"UPLOAD_MAX_FILES", "above zero"}},
 		{nil, map[string]string{"UPLOAD_MAX_CONCURRENT": "many"}, []string{"UPLOAD_MAX_CONCURRENT", "above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_BYTES": "-18014398509481983KiB"}, []string{"UPLOAD_MAX_BYTES", "size above zero"}},
+		{nil, map[string]string{"UPLOAD_MAX_PER_CLIENT": "0"}, []string{"UPLOAD_MAX_PER_CLIENT", "above zero"}},
+		{nil, map[string]string{"COOKIE_KEY": "hunter2hunter2hunter2hunter2hun"}, []string{"COOKIE_KEY (--cookie-key) takes at least 32 bytes of any text; its value is not shown"}},
+		{[]string{"--cookie-key=hunter2"}, nil, []string{"COOKIE_KEY (--cookie-key) takes at least 32 bytes"}},
 		{nil, map[string]string{"SHUTDOWN_TIMEOUT": "soon"}, []string{"SHUTDOWN_TIMEOUT", "duration above zero"}},
 		{nil, map[string]string{"LOG_LEVEL": "loud"}, []string{"LOG_LEVEL", "debug, info, warn or error"}},
 		{[]string{"--uploads="}, nil, []string{"UPLOADS (--uploads)", "path of a folder"}},
@@ -119,6 +125,31 @@ func TestHeadersForServices(t *testing.T) {
 	}
 	if diff := cmp.Diff(http.Header{"X-One": {"1", "2"}, "X-Key": {"from a file"}}, got.ReccoServiceHeaders); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheCookieKeyIsNeverShown(t *testing.T) {
+	const key = "hunter2 hunter2 hunter2 hunter2 hunter2"
+	for _, args := range [][]string{nil, {"--cookie-key=" + key}} {
+		variables := env(map[string]string{"COOKIE_KEY": key})
+		got, err := parseSettings(args, variables, new(bytes.Buffer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got.CookieKey) != key {
+			t.Error("the key is not the setting's text")
+		}
+		var shown bytes.Buffer
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			fmt.Fprintf(&shown, format, got)
+		}
+		newLogger(&shown, slog.LevelInfo).Info("settings", "all", got, "key", got.CookieKey)
+		for _, more := range []string{"-h", "--version", "--nope", "--addr=x"} {
+			exitStatus(run(t.Context(), append(args, more), variables, &shown, &shown), &shown)
+		}
+		if strings.Contains(shown.String(), "hunter2") || strings.Contains(shown.String(), base64.StdEncoding.EncodeToString([]byte(key))[:30]) {
+			t.Errorf("the key is shown:\n%s", &shown)
+		}
 	}
 }
 

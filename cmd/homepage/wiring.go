@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,12 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, client.Promo(promo), client.Recommendations(recco))
 
+	cookieKey := []byte(s.CookieKey)
+	if cookieKey == nil {
+		cookieKey = make([]byte, 32)
+		_, _ = rand.Read(cookieKey) // never fails
+	}
+
 	server := serve.New(s.ShutdownTimeout, log)
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
@@ -109,10 +116,12 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 			Bytes:      s.UploadMaxBytes,
 			Files:      s.UploadMaxFiles,
 			Concurrent: int64(s.UploadMaxConcurrent),
+			PerClient:  s.UploadMaxPerClient,
 		},
-		Now:   func() time.Time { return time.Now().In(s.CertificateTimezone) },
-		Ready: server.Ready,
-		Log:   log,
+		CookieKey: cookieKey,
+		Now:       func() time.Time { return time.Now().In(s.CertificateTimezone) },
+		Ready:     server.Ready,
+		Log:       log,
 	})
 	if err != nil {
 		return err

@@ -1,85 +1,130 @@
 package web
 
 import (
-	"crypto/rand"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/base64"
+	"math"
 	"net/http"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"homepage/internal/upload"
 )
 
-// flashMessages are what the homepage tells visitors once, after an upload. The
-// cookie is only a random key to one: nobody can forge or replay a message, and
-// it may be larger than a cookie. One that is never fetched is forgotten, as all
-// are by a restart; what was stored is stored all the same.
-type flashMessages struct {
-	now     func() time.Time
-	mu      sync.Mutex
-	pending map[string]flashMessage
+// flashMessage is what the homepage tells a visitor once, after an upload. A
+// signed cookie carries it, so that it takes no memory here, outlives a restart,
+// and is shown by any replica that has the same key. Nobody can forge one, but
+// a visitor who keeps the cookie can see the message again until it expires.
+type flashMessage struct {
+	Expires int64 // Unix time in seconds
+	Files   []flashFile
+	More    int // files that the cookie had no room for
 }
 
-type flashMessage struct {
-	receipts []upload.Receipt
-	expires  time.Time
+// flashFile is a stored file.
+type flashFile struct {
+	Name    string
+	Existed string // see upload.Receipt
+	Bytes   int64
+	SHA256  []byte
 }
+
+// Count is how many files were stored.
+func (m *flashMessage) Count() int { return len(m.Files) + m.More }
 
 const (
-	flashCookie  = "flash"
-	flashLife    = time.Minute // a redirect takes less than a second
-	flashesMost  = 1000        // bounds memory when many post and nobody follows
-	receiptsMost = 100         // of one message, for the same reason
+	flashCookie = "flash"
+	flashLife   = time.Hour // unless it is shown before
+	flashMost   = 2 << 10   // bytes of a cookie's value; browsers and proxies refuse more than 4 KiB for all
 )
 
-func newFlashMessages(now func() time.Time) *flashMessages {
-	return &flashMessages{now: now, pending: map[string]flashMessage{}}
+// flashMessages reads and writes the cookies.
+type flashMessages struct {
+	key []byte
+	now func() time.Time
 }
 
 // leave keeps the receipts for the visitor's next homepage, after those of
 // earlier uploads that it has not shown yet.
-func (f *flashMessages) leave(w http.ResponseWriter, r *http.Request, receipts []upload.Receipt) {
-	key, now := rand.Text(), f.now()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if cookie, err := r.Cookie(flashCookie); err == nil && !now.After(f.pending[cookie.Value].expires) {
-		receipts = append(f.pending[cookie.Value].receipts, receipts...)
-		receipts = receipts[max(0, len(receipts)-receiptsMost):]
-		delete(f.pending, cookie.Value)
+func (f flashMessages) leave(w http.ResponseWriter, r *http.Request, receipts []upload.Receipt) {
+	message := f.read(r)
+	if message == nil {
+		message = new(flashMessage)
 	}
-	for key, old := range f.pending {
-		if now.After(old.expires) {
-			delete(f.pending, key)
+	message.Expires = f.now().Add(flashLife).Unix()
+	for _, r := range receipts {
+		file := flashFile{r.Name, r.Existed(), r.Bytes, r.SHA256[:]}
+		if message.More > 0 || !f.fits(message, file) {
+			message.More++
+			continue
 		}
+		message.Files = append(message.Files, file)
 	}
-	for key := range f.pending {
-		if len(f.pending) < flashesMost {
-			break
-		}
-		delete(f.pending, key)
-	}
-	f.pending[key] = flashMessage{receipts, now.Add(flashLife)}
-	setFlashCookie(w, key, int(flashLife.Seconds()))
+	setFlashCookie(w, f.sign(message), int(flashLife.Seconds()))
 }
 
-// take returns what was left for this visitor, and forgets it.
-func (f *flashMessages) take(w http.ResponseWriter, r *http.Request) []upload.Receipt {
-	cookie, err := r.Cookie(flashCookie)
-	if err != nil {
+// fits tells whether a cookie has room for one file more, and for how many it
+// has no room for.
+func (f flashMessages) fits(message *flashMessage, file flashFile) bool {
+	const most = math.MaxInt32
+	larger := &flashMessage{message.Expires, append(slices.Clip(message.Files), file), most}
+	return len(f.sign(larger)) <= flashMost
+}
+
+// take returns what was left for this visitor, or nil, and has the browser
+// forget it.
+func (f flashMessages) take(w http.ResponseWriter, r *http.Request) *flashMessage {
+	if _, err := r.Cookie(flashCookie); err != nil {
 		return nil
 	}
 	setFlashCookie(w, "", -1)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	found := f.pending[cookie.Value]
-	delete(f.pending, cookie.Value)
-	if f.now().After(found.expires) {
-		return nil
-	}
-	return found.receipts
+	return f.read(r)
 }
 
-// setFlashCookie has no Secure attribute, since the site does not know
-// whether a proxy speaks TLS for it; the key is worthless after its use.
+// sign returns the cookie's value: the message and its MAC, both in base64url.
+// DER is the shortest of the standard library's encodings.
+func (f flashMessages) sign(message *flashMessage) string {
+	encoded, err := asn1.Marshal(*message)
+	if err != nil {
+		return "" // a name that is not UTF-8, which no store returns
+	}
+	return base64.RawURLEncoding.EncodeToString(encoded) + "." + base64.RawURLEncoding.EncodeToString(f.mac(encoded))
+}
+
+// read returns the message in the request's cookie, or nil if there is none
+// that is ours and has not expired.
+func (f flashMessages) read(r *http.Request) *flashMessage {
+	cookie, err := r.Cookie(flashCookie)
+	if err != nil || len(cookie.Value) > flashMost {
+		return nil
+	}
+	value, mac, _ := strings.Cut(cookie.Value, ".")
+	encoded, err1 := base64.RawURLEncoding.Strict().DecodeString(value)
+	signed, err2 := base64.RawURLEncoding.Strict().DecodeString(mac)
+	if err1 != nil || err2 != nil || !hmac.Equal(signed, f.mac(encoded)) {
+		return nil
+	}
+	message := new(flashMessage)
+	rest, err := asn1.Unmarshal(encoded, message)
+	if err != nil || len(rest) > 0 || f.now().Unix() > message.Expires {
+		return nil
+	}
+	return message
+}
+
+// mac is for this cookie alone, should the key ever sign another one too.
+func (f flashMessages) mac(encoded []byte) []byte {
+	hash := hmac.New(sha256.New, f.key)
+	_, _ = hash.Write([]byte(flashCookie + "="))
+	_, _ = hash.Write(encoded)
+	return hash.Sum(nil)
+}
+
+// setFlashCookie has no Secure attribute, since the site does not know whether a
+// proxy speaks TLS for it.
 func setFlashCookie(w http.ResponseWriter, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // no Secure, see above
 		Name: flashCookie, Value: value, Path: homePath, MaxAge: maxAge,

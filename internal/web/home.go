@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"homepage/internal/home"
-	"homepage/internal/upload"
 )
 
 // skeletonStyle is the style sheet that a streamed page carries inside.
@@ -20,7 +19,7 @@ const skeletonStyle = "skeleton.css"
 
 // homeView is what home.html asks for.
 type homeView struct {
-	Flash           []upload.Receipt // what the visitor has just stored
+	Flash           *flashMessage // what the visitor has just stored
 	Promo           sectionView[home.Promo]
 	Recommendations sectionView[home.Recommendations]
 }
@@ -99,7 +98,7 @@ func newHomePages(files fs.FS, assets *Assets, log *slog.Logger) (*homePages, er
 	promo, err1 := newSectionHTML(set, "promo.html", log, offer)
 	recommendations, err2 := newSectionHTML(set, "recommendations.html", log, items)
 	examples := []frame[homeView]{{homePath, homeView{}}, {homePath, homeView{
-		[]upload.Receipt{{Name: "a-1.txt", Original: "a.txt"}},
+		&flashMessage{Files: []flashFile{{Name: "a-1.txt", Existed: "a.txt"}}, More: 1},
 		sectionView[home.Promo]{home.Stale, offer, time.Unix(0, 0)},
 		sectionView[home.Recommendations]{home.Stale, items, time.Unix(0, 0)},
 	}}}
@@ -136,7 +135,7 @@ func newSectionHTML[T content[T]](set *template.Template, name string, log *slog
 
 // render makes a whole page. It is a function of what it shows, so that its
 // entity tag holds for everyone.
-func (h *homePages) render(flash []upload.Receipt, all homeSections) rendered {
+func (h *homePages) render(flash *flashMessage, all homeSections) rendered {
 	html, err := h.page.render(frame[homeView]{homePath, homeView{flash, view(all.promo), view(all.recommendations)}})
 	return rendered{newBody(htmlType, html), err}
 }
@@ -218,7 +217,7 @@ const pieceTime = time.Minute
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving.
-func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash []upload.Receipt, page home.Page) error {
+func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flashMessage, page home.Page) error {
 	beginning := s.home.beginning
 	if flash != nil {
 		var err error

@@ -58,6 +58,13 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
 	}
 	defer s.uploads.Release(1)
+	client := clientOf(r)
+	if !s.clients.tryAcquire(client) {
+		w.Header().Set("Retry-After", "5")
+		return &statusError{http.StatusTooManyRequests, "You have too many uploads running at once. Please try again in a few seconds.",
+			fmt.Errorf("%v has %d uploads running already", client, s.Limits.PerClient)}
+	}
+	defer s.clients.release(client)
 
 	receipts, err := s.Receive(r.ContentLength, form.files(s.Limits))
 	// The server's own deadline counts from the headers, which may be long ago.

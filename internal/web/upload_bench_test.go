@@ -31,7 +31,7 @@ func BenchmarkUpload(b *testing.B) {
 	for _, mib := range []int64{1, 256} {
 		b.Run(fmt.Sprintf("%d MiB", mib), func(b *testing.B) {
 			all, folder := deps(b, io.Discard)
-			all.Limits = web.Limits{Bytes: 1 << 30, Files: 1, Concurrent: 1}
+			all.Limits = web.Limits{Bytes: 1 << 30, Files: 1, Concurrent: 1, PerClient: 1}
 			handler, err := web.New(all)
 			if err != nil {
 				b.Fatal(err)

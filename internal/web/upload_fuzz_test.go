@@ -34,7 +34,7 @@ func FuzzUpload(f *testing.F) {
 		f.Add(seed)
 	}
 	all, folder := deps(f, io.Discard)
-	all.Limits = web.Limits{Bytes: 1 << 16, Files: 3, Concurrent: 4}
+	all.Limits = web.Limits{Bytes: 1 << 16, Files: 3, Concurrent: 4, PerClient: 4}
 	handler, err := web.New(all)
 	if err != nil {
 		f.Fatal(err)

@@ -102,37 +102,6 @@ func TestUploadThenNotice(t *testing.T) {
 	if strings.Contains(do(t, ann, http.MethodGet, s.url+"/", nil).body, thanks) {
 		t.Error("the notice is shown twice")
 	}
-	cookie, _, _ := strings.Cut(got.header.Get("Set-Cookie"), ";")
-	if strings.Contains(get(t, s, "/", "Cookie", cookie).body, thanks) {
-		t.Error("the notice is shown again to a visitor who kept the cookie")
-	}
-}
-
-// Uploads made one after another, before the homepage is seen, share a notice.
-func TestANoticeGathers(t *testing.T) {
-	s, ann := newSite(t), visitor(t)
-	for _, name := range []string{"a.txt", "b.txt"} {
-		body, contentType := form(t, file{name, "content"})
-		do(t, ann, http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json")
-	}
-	page := do(t, ann, http.MethodGet, s.url+"/", nil).body
-	for _, want := range []string{"your 2 files are safely stored", "a.txt", "b.txt"} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page does not say %q", want)
-		}
-	}
-}
-
-func TestANoticeExpires(t *testing.T) {
-	now := noon
-	s := newSite(t, func(d *web.Deps) { d.Now = func() time.Time { return now } })
-	body, contentType := form(t, file{"a.txt", "a"})
-	got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType)
-	cookie, _, _ := strings.Cut(got.header.Get("Set-Cookie"), ";")
-	now = now.Add(time.Minute + time.Second)
-	if strings.Contains(get(t, s, "/", "Cookie", cookie).body, "safely stored") {
-		t.Error("the notice is shown after a minute")
-	}
 }
 
 func TestUploadForJSON(t *testing.T) {

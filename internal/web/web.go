@@ -33,6 +33,7 @@ type Deps struct {
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
+	CookieKey   []byte           // signs cookies; at least 32 bytes
 	Now         func() time.Time // in the zone that certificates show
 	Ready       func() bool      // false while the program drains
 	Log         *slog.Logger
@@ -43,13 +44,15 @@ type Limits struct {
 	Bytes      int64 // a request
 	Files      int   // a request
 	Concurrent int64 // requests at once
+	PerClient  int   // of them, requests of one client
 }
 
 // server is the site with its pages parsed.
 type server struct {
 	Deps
-	flashes *flashMessages
+	flashes flashMessages
 	uploads *semaphore.Weighted
+	clients *clientLimit // who uploads
 	// Writers that send a small certificate at one go. A large one goes past
 	// their buffers.
 	outgoing sync.Pool
@@ -72,8 +75,9 @@ const (
 func New(deps Deps) (http.Handler, error) {
 	s := &server{
 		Deps:     deps,
-		flashes:  newFlashMessages(deps.Now),
+		flashes:  flashMessages{deps.CookieKey, deps.Now},
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
+		clients:  newClientLimit(deps.Limits.PerClient),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
 	}
 	var errs [4]error
