@@ -1,6 +1,7 @@
 // Adds to the upload form what HTML alone can't: files can be dropped and
 // pasted, their sizes are checked before they are sent, each is sent by itself
-// with its progress, can be cancelled, and can be sent again when it failed.
+// with its progress, waits for a free place when the site is busy, can be
+// cancelled, and can be sent again when it failed.
 // Without this script the plain form does the same job.
 "use strict";
 
@@ -17,13 +18,17 @@ const sendButton = document.getElementById("send");
 const done = document.getElementById("done");
 const template = document.getElementById("queued");
 
-// The states of a file. Only "sending" has a request.
+// The states of a file. Only one is "sending" at a time; it may be waiting for a
+// free place.
 const WAITING = "waiting";
 const SENDING = "sending";
 const STORED = "stored";
 const FAILED = "failed";
 
-const queue = []; // {file, row, state, loaded, request}
+const queue = []; // {file, row, state, loaded, cancel}
+
+const CANCELLED = "Cancelled.";
+const PATIENCE = 10 * 60 * 1000; // ms that a file waits for a free place
 
 function size(bytes) {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
@@ -111,11 +116,11 @@ function show(item, state, words) {
 function add(files) {
   for (const file of files) {
     const row = template.content.firstElementChild.cloneNode(true);
-    const item = { file, row, state: WAITING, loaded: 0, request: null };
+    const item = { file, row, state: WAITING, loaded: 0, cancel: null };
     row.querySelector(".name").textContent = file.name;
     for (const [action, label, act] of [
       [".again", "Send again", () => start([item])],
-      [".cancel", "Cancel", () => item.request.abort()],
+      [".cancel", "Cancel", () => item.cancel()],
       [".remove", "Remove", () => remove(item)],
     ]) {
       const button = row.querySelector(action);
@@ -142,13 +147,56 @@ function remove(item) {
   input.focus();
 }
 
+// Busy is the answer of a server that would take the file later.
+class Busy {
+  constructor(words, retryAfter) {
+    this.words = words;
+    // Seconds or a date (RFC 9110, 10.2.3).
+    const wait = /^\d+$/.test(retryAfter) ? 1000 * Number(retryAfter) : Date.parse(retryAfter) - Date.now();
+    this.wait = Number.isNaN(wait) ? 5000 : Math.max(1000, wait); // ms
+  }
+
+  toString() {
+    return this.words;
+  }
+}
+
+function pause(item, wait) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, wait);
+    item.cancel = () => {
+      clearTimeout(timer);
+      reject(CANCELLED);
+    };
+  });
+}
+
+// postPatiently sends one file, again if need be until the server has a free
+// place for it.
+async function postPatiently(item, onProgress) {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await post(item, onProgress);
+    } catch (reason) {
+      if (!(reason instanceof Busy) || performance.now() + reason.wait > end) {
+        throw reason;
+      }
+      onProgress(0);
+      item.row.querySelector(".state").textContent = "Waiting for a free place…";
+      spoken.textContent = `${item.file.name}: Waiting for a free place…`;
+      await pause(item, reason.wait);
+    }
+  }
+}
+
 // post sends one file. It resolves to the server's receipt, and rejects with
-// what the visitor is told. fetch can't tell how much of a body is sent, so
-// this takes XMLHttpRequest.
+// what the visitor is told or with Busy. fetch can't tell how much of a body is
+// sent, so this takes XMLHttpRequest.
 function post(item, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    item.request = request;
+    item.cancel = () => request.abort();
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
     request.addEventListener("load", () => {
       let answer = {};
@@ -157,14 +205,17 @@ function post(item, onProgress) {
       } catch {
         // Not from this site, a proxy's page perhaps: its status must do.
       }
+      const words = answer.detail || `The upload failed (${request.status}). Please try again.`;
       if (request.status === 201) {
         resolve(answer.files[0]);
+      } else if (request.status === 429 || request.status === 503) {
+        reject(new Busy(words, request.getResponseHeader("Retry-After")));
       } else {
-        reject(answer.detail || `The upload failed (${request.status}). Please try again.`);
+        reject(words);
       }
     });
     request.addEventListener("error", () => reject("The connection was lost before the file was confirmed."));
-    request.addEventListener("abort", () => reject("Cancelled."));
+    request.addEventListener("abort", () => reject(CANCELLED));
     request.open("POST", form.action);
     request.setRequestHeader("Accept", "application/json");
     const body = new FormData();
@@ -201,7 +252,7 @@ async function start(items) {
     show(item, SENDING, "Sending…");
     spoken.textContent = `Sending ${index + 1} of ${items.length}: ${item.file.name}`;
     try {
-      const receipt = await post(item, (part) => {
+      const receipt = await postPatiently(item, (part) => {
         item.loaded = part * item.file.size;
         bar.value = part;
         const loaded = sum(items, (each) => each.loaded);
