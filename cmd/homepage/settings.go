@@ -56,7 +56,7 @@ type secret []byte
 
 func (secret) String() string               { return "(secret)" }
 func (secret) GoString() string             { return "(secret)" }
-func (secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
+func (secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil } //nolint:unparam // encoding.TextMarshaler
 
 // usageError is a command line or a setting that can't be understood.
 type usageError struct{ text string }

@@ -61,8 +61,10 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	client := clientOf(r)
 	if !s.clients.tryAcquire(client) {
 		w.Header().Set("Retry-After", "5")
-		return &statusError{http.StatusTooManyRequests, "You have too many uploads running at once. Please try again in a few seconds.",
-			fmt.Errorf("%v has %d uploads running already", client, s.Limits.PerClient)}
+		return &statusError{
+			http.StatusTooManyRequests, "You have too many uploads running at once. Please try again in a few seconds.",
+			fmt.Errorf("%v has %d uploads running already", client, s.Limits.PerClient),
+		}
 	}
 	defer s.clients.release(client)
 
