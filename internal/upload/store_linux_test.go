@@ -126,6 +126,7 @@ func TestAnIdleUploadHoldsNoSpace(t *testing.T) {
 	}
 	// The idle one now comes too late.
 	_, _ = write.Write(make([]byte, mib)) // may be read whole before it is found not to fit
+	_ = write.Close()
 	if err := <-done; !errors.Is(err, upload.ErrNoSpace) {
 		t.Errorf("the idle upload: error %v, want ErrNoSpace", err)
 	}
