@@ -84,27 +84,77 @@ func joinLists(next http.Handler) http.Handler {
 
 // linger reads on for a while when the answer went out before the body was in.
 // Otherwise the connection would be reset while the client is still sending,
-// and the answer, a 413 say, would be lost to it.
+// and the answer, a 413 say, would be lost to it. It ends when the client has
+// stopped sending, and closes a connection on which more might come.
 func linger(next http.Handler) http.Handler {
 	const (
 		mostBytes = 256 << 20
-		mostTime  = 10 * time.Second
+		mostTime  = 30 * time.Second
+		mostPause = time.Second
 	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == http.NoBody {
 			next.ServeHTTP(w, r)
 			return
 		}
-		conn, body := http.NewResponseController(w), r.Body
+		conn, body := http.NewResponseController(w), &watchedBody{ReadCloser: r.Body}
 		// HTTP/1 servers else close the body with the first byte of the answer.
 		// What can't do this needs no lingering either.
 		_ = conn.EnableFullDuplex()
-		next.ServeHTTP(w, r)
+		watched := *r // the server looks at its own request's body
+		watched.Body = body
+		next.ServeHTTP(&closingWriter{w, body}, &watched)
+		if body.ended {
+			return
+		}
 		_ = conn.Flush()
-		_ = conn.SetReadDeadline(time.Now().Add(mostTime))
-		_, _ = io.CopyN(io.Discard, body, mostBytes)
+		// A client that waits to be asked for the body, and was not, sends none.
+		if body.begun || !strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+			start := time.Now()
+			buffer := make([]byte, 32<<10)
+			for read := 0; read < mostBytes && time.Since(start) < mostTime; {
+				_ = conn.SetReadDeadline(time.Now().Add(mostPause))
+				n, err := body.Read(buffer)
+				if err != nil {
+					break
+				}
+				read += n
+			}
+		}
+		if !body.ended {
+			_ = conn.SetReadDeadline(time.Now()) // the server need not wait for the rest either
+		}
 	})
 }
+
+// watchedBody is a request's body that knows how far it was read.
+type watchedBody struct {
+	io.ReadCloser
+	begun, ended bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.begun = true
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
+// closingWriter closes the connection after an answer that goes out before the
+// body was in, so that the rest is never taken for another request.
+type closingWriter struct {
+	http.ResponseWriter
+	body *watchedBody
+}
+
+func (w *closingWriter) WriteHeader(status int) {
+	if status >= http.StatusOK && !w.body.ended {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // logAccess writes one line a request, when its answer is out.
 func (s *server) logAccess(next http.Handler) http.Handler {
