@@ -1,11 +1,12 @@
 // Package multipart reads forms of the type multipart/form-data (RFC 7578) as
 // they stream in. It holds no more of one in memory than a part's header.
 //
-// Two things set it apart from mime/multipart. It reads content straight into
+// Three things set it apart from mime/multipart. It reads content straight into
 // the caller's buffer, where that package copies it through a small one of its
-// own. And it is strict where that package is lenient: header and delimiter
-// lines end in CRLF (RFC 2046, 4.1.1 and 5.1.1), and a body that ends before
-// its closing delimiter is cut short, wherever it is cut.
+// own. It reads file names in every way in which clients write them. And it
+// loses nothing: a part that it can't make sense of is an error, header and
+// delimiter lines end in CRLF (RFC 2046, 4.1.1 and 5.1.1), and a body that ends
+// before its closing delimiter is cut short, wherever it is cut.
 //
 // It knows nothing of HTTP. The caller limits how large a form may be, how long
 // it may take, and which parts it may have.
@@ -28,19 +29,32 @@ const (
 	readAhead   = 4 << 10  // bytes
 )
 
-// ErrMalformed says that the body does not follow the rules of a form: its
-// sender is at fault. A body that was cut short is also an
+// MalformedError says that the body does not follow the rules of a form: its
+// sender is at fault. For a body that was cut short it wraps
 // io.ErrUnexpectedEOF.
-var ErrMalformed = errors.New("malformed form")
+type MalformedError struct {
+	Part    int    // the number of the part that it is about, from 1, or 0 for the form as a whole
+	Problem string // in words that go on from "part 3" or "the form", and never the sender's own
+	Err     error  // may be nil
+}
+
+func (e *MalformedError) Error() string {
+	if e.Part == 0 {
+		return "malformed form: it " + e.Problem
+	}
+	return fmt.Sprintf("malformed form: part %d %s", e.Part, e.Problem)
+}
+
+func (e *MalformedError) Unwrap() error { return e.Err }
 
 // Reader reads a form, part by part. Its errors are io.EOF, those of the body
-// as they are, and else ErrMalformed with what is wrong. It is not safe for
-// concurrent use.
+// as they are, and else a MalformedError. It is not safe for concurrent use.
 type Reader struct {
 	body      io.Reader
 	bodyErr   error  // of the body, after its last byte
 	delimiter []byte // CRLF, two dashes and the boundary (RFC 2046, 5.1.1)
 	ahead     []byte // read from the body and not yet given out
+	part      int    // the number of the part that was begun last, from 1
 	err       error  // how the form ended
 }
 
@@ -68,8 +82,12 @@ func NewReader(body io.Reader, contentType string) (*Reader, error) {
 
 // Next skips what was not read of a part, at most 64 KiB, and returns the next
 // one, whose header may have 64 KiB. After the closing delimiter it returns
-// io.EOF, and whatever follows is left unread (RFC 2046, 5.1.1). Once it has
-// failed it keeps failing.
+// io.EOF. Once it has failed it keeps failing.
+//
+// What stands before the first delimiter or after the closing one is no part of
+// the form (RFC 2046, 5.1.1) and is skipped, at most 64 KiB each. But if there
+// is a Content-Disposition in it, the sender meant a part, and the form is
+// malformed.
 func (r *Reader) Next() (Part, error) {
 	if r.err != nil {
 		return Part{}, r.err
@@ -80,48 +98,69 @@ func (r *Reader) Next() (Part, error) {
 }
 
 func (r *Reader) next() (Part, error) {
-	skipped, err := io.Copy(io.Discard, io.LimitReader(r, maxSkipped+1))
-	if err != nil {
-		return Part{}, err
+	var preamble bytes.Buffer
+	skipTo := io.Discard
+	if r.part == 0 {
+		skipTo = &preamble
 	}
-	if skipped > maxSkipped {
-		return Part{}, fmt.Errorf("%w: more than %d bytes to skip before the next part", ErrMalformed, maxSkipped)
+	skipped, err := io.Copy(skipTo, io.LimitReader(r, maxSkipped+1))
+	switch {
+	case err != nil:
+		return Part{}, err
+	case skipped > maxSkipped && r.part == 0:
+		return Part{}, &MalformedError{Problem: fmt.Sprintf("has more than %d bytes before its first delimiter", maxSkipped)}
+	case skipped > maxSkipped:
+		return Part{}, r.malformed(fmt.Sprintf("is a field of more than %d bytes", maxSkipped))
+	case hasDisposition(preamble.Bytes()):
+		return Part{}, &MalformedError{Problem: "has a part before its first delimiter"}
 	}
 	r.ahead = r.ahead[len(r.delimiter):]
 	if bytes.HasPrefix(r.ahead, []byte("--")) {
 		return Part{}, r.close()
 	}
+	r.part++
 	lines, err := r.header()
 	if err != nil {
 		return Part{}, err
 	}
-	part, err := newPart(lines)
-	if err != nil {
-		return Part{}, err
+	part, problem := parsePart(lines)
+	if problem != "" {
+		return Part{}, r.malformed(problem)
 	}
 	return part, r.endHeader()
 }
 
+// malformed is an error about the part that was begun last.
+func (r *Reader) malformed(problem string) error {
+	return &MalformedError{Part: r.part, Problem: problem}
+}
+
+func hasDisposition(b []byte) bool {
+	return bytes.Contains(bytes.ToLower(b), []byte("content-disposition"))
+}
+
 // close reads the rest of the closing delimiter's line, which may be the last
-// of the body and lack its line break. It returns io.EOF if all is well.
+// of the body and lack its line break, and what follows, to the body's end. It
+// returns io.EOF if all is well.
 func (r *Reader) close() error {
 	r.ahead = r.ahead[len("--"):]
-	for {
-		rest := bytes.TrimLeft(r.ahead, " \t")
-		if bytes.HasPrefix(rest, []byte("\r\n")) {
-			return io.EOF
-		}
-		if len(rest) > len("\r") || len(r.ahead) > maxHeader {
-			return fmt.Errorf("%w: more than white space after the closing delimiter on its line", ErrMalformed)
-		}
-		switch err := r.fill(); {
-		case err == nil:
-		case len(rest) == 0 && errors.Is(r.bodyErr, io.EOF):
-			return io.EOF
-		default:
-			return err
-		}
+	for r.bodyErr == nil && len(r.ahead) <= maxSkipped {
+		_ = r.fill() // which says that the body has ended, as it may here
 	}
+	rest := bytes.TrimLeft(r.ahead, " \t")
+	switch {
+	case r.bodyErr != nil && !errors.Is(r.bodyErr, io.EOF):
+		return r.bodyErr
+	case len(r.ahead) > maxSkipped:
+		return &MalformedError{Problem: fmt.Sprintf("has more than %d bytes after its closing delimiter", maxSkipped)}
+	case len(rest) > 0 && rest[0] == '\n':
+		return &MalformedError{Problem: "has a closing delimiter that ends in LF alone, where CR LF is needed"}
+	case len(rest) > 0 && !bytes.HasPrefix(rest, []byte("\r\n")):
+		return &MalformedError{Problem: "has more than white space after the closing delimiter on its line"}
+	case hasDisposition(rest):
+		return &MalformedError{Problem: "has a part after its closing delimiter"}
+	}
+	return io.EOF
 }
 
 // header reads the rest of a delimiter's line and returns the lines of the
@@ -130,17 +169,26 @@ func (r *Reader) close() error {
 func (r *Reader) header() ([]byte, error) {
 	end := []byte("\r\n\r\n")
 	for len(r.ahead) <= maxHeader && !bytes.Contains(r.ahead, end) {
+		if bytes.HasPrefix(bytes.TrimLeft(r.ahead, " \t"), []byte("\n")) {
+			return nil, r.malformed(bareLineFeed)
+		}
 		if err := r.fill(); err != nil {
+			if errors.Is(r.bodyErr, io.EOF) && hasBareLineFeed(r.ahead) {
+				return nil, r.malformed(bareLineFeed)
+			}
 			return nil, err
 		}
 	}
 	size := bytes.Index(r.ahead, end)
 	if size < 0 || size > maxHeader {
-		return nil, fmt.Errorf("%w: a part's header has more than %d bytes", ErrMalformed, maxHeader)
+		return nil, r.malformed(fmt.Sprintf("has a header of more than %d bytes", maxHeader))
 	}
 	padding, lines, _ := bytes.Cut(r.ahead[:size+len(end)], []byte("\r\n"))
-	if len(bytes.Trim(padding, " \t")) > 0 {
-		return nil, fmt.Errorf("%w: %q after a delimiter on its line", ErrMalformed, padding)
+	switch padding = bytes.TrimLeft(padding, " \t"); {
+	case len(padding) > 0 && padding[0] == '\n':
+		return nil, r.malformed(bareLineFeed)
+	case len(padding) > 0:
+		return nil, r.malformed("begins on the line of the delimiter before it")
 	}
 	r.ahead = r.ahead[size+len("\r\n"):]
 	return lines, nil
@@ -245,8 +293,10 @@ func (r *Reader) readBody(p []byte) (n int, err error) {
 	switch {
 	case n > 0:
 		return n, nil
+	case errors.Is(r.bodyErr, io.EOF) && r.part == 0:
+		return 0, &MalformedError{Problem: "has no line with the boundary that its Content-Type announces"}
 	case errors.Is(r.bodyErr, io.EOF):
-		return 0, fmt.Errorf("%w: it ends before its closing delimiter: %w", ErrMalformed, io.ErrUnexpectedEOF)
+		return 0, &MalformedError{Problem: "ends before its closing delimiter", Err: io.ErrUnexpectedEOF}
 	}
 	return 0, r.bodyErr
 }

@@ -30,12 +30,17 @@ func (e *statusError) Unwrap() error { return e.cause }
 // fail marks an error with the answer it deserves.
 func fail(status int, cause error) error { return &statusError{status: status, cause: cause} }
 
+// failWith does the same, with a sentence of its own for the visitor.
+func failWith(status int, detail string, cause error) error {
+	return &statusError{status, detail, cause}
+}
+
 // sentence is what a visitor is told of a status: what happened and what to do
 // next, never a cause.
 func sentence(status int) string {
 	switch status {
 	case http.StatusBadRequest:
-		return "The request did not arrive whole, so nothing was stored. Please try again."
+		return "We could not make sense of the request, so nothing was stored."
 	case http.StatusForbidden:
 		return "The request came from another site, so it was not carried out. Please use the form on this one."
 	case http.StatusNotFound:
@@ -47,7 +52,7 @@ func sentence(status int) string {
 	case http.StatusRequestEntityTooLarge:
 		return "That is more than we can take at once, so nothing was stored. Please send less at a time."
 	case http.StatusUnsupportedMediaType:
-		return "The upload was not sent as a form with files. Please use the form on this site."
+		return "The upload was not sent as a form with files (multipart/form-data with a boundary). Please use the form on this site."
 	case http.StatusUnprocessableEntity:
 		return "The form has a mistake in it, so nothing was stored."
 	case http.StatusInternalServerError:

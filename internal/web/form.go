@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,24 +24,35 @@ const (
 	// is cut off.
 	paceTime  = 30 * time.Second
 	paceBytes = 30 << 10
+
+	cutShort = "The upload did not arrive whole, so nothing was stored. Please try again."
 )
 
 // form reads the files of a multipart form as it streams in. It marks every
 // error with the answer it deserves.
 type form struct {
 	parts  *multipart.Reader
+	part   int   // the number of the part that was begun last, from 1
 	fields int   // parts so far that were not files
 	bytes  int64 // of files, so far
 }
 
 // newForm returns the form in the request's body, which may have at most limit
 // bytes. It reads nothing yet. The error says why the request does not announce
-// a form.
+// a form that can be read.
 func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error) {
+	for encoding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
+			return nil, failWith(http.StatusUnsupportedMediaType,
+				"The upload was compressed (Content-Encoding), so nothing was stored. Please send it without.",
+				fmt.Errorf("the content encoding %q", encoding))
+		}
+	}
 	body := &bodyReader{conn: http.NewResponseController(w), body: http.MaxBytesReader(w, r.Body, limit)}
 	parts, err := multipart.NewReader(body, r.Header.Get("Content-Type"))
 	if err != nil {
-		return nil, err
+		return nil, fail(http.StatusUnsupportedMediaType, err)
 	}
 	return &form{parts: parts}, nil
 }
@@ -69,28 +81,86 @@ func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 }
 
 // nextFile skips other fields and returns the name of the form's next file, or
-// io.EOF after its closing delimiter.
+// io.EOF after its closing delimiter. Whatever the name of its field, a part
+// with a file name is a file.
 func (f *form) nextFile() (name string, err error) {
-	for ; f.fields <= maxFields; f.fields++ {
+	for f.fields <= maxFields {
 		part, err := f.parts.Next()
-		switch {
-		case err != nil:
+		if err != nil {
 			return "", malformed(err)
-		case part.Name != fileField:
-			continue
-		case !part.HasFileName:
-			return "", &validationError{Message: "No file was submitted. Check the encoding type on the form."}
-		case part.FileName == "": // what a browser sends if no file was chosen
-			continue
 		}
-		switch encoding := part.Header.Get("Content-Transfer-Encoding"); strings.ToLower(encoding) {
-		case "", "7bit", "8bit", "binary":
-		default: // deprecated by RFC 7578, 4.7; stored without decoding, it would be a different file
-			return "", fail(http.StatusUnsupportedMediaType, fmt.Errorf("a part has the transfer encoding %q", encoding))
+		f.part++
+		if part.HasFileName && part.FileName != "" {
+			return part.FileName, f.checkEncoding(part)
 		}
-		return part.FileName, nil
+		if err := f.checkField(part); err != nil {
+			return "", err
+		}
+		f.fields++
 	}
-	return "", fail(http.StatusBadRequest, fmt.Errorf("more than %d fields", maxFields))
+	return "", failWith(http.StatusBadRequest,
+		fmt.Sprintf("The form has more than %d fields besides its files, so nothing was stored. Please send fewer.", maxFields),
+		fmt.Errorf("more than %d fields", maxFields))
+}
+
+// checkField makes sure that a part without a file name may be skipped.
+func (f *form) checkField(part multipart.Part) error {
+	switch {
+	case part.HasFileName: // empty, as browsers send it if no file was chosen
+		if _, err := io.ReadFull(f.parts, make([]byte, 1)); !errors.Is(err, io.EOF) {
+			if err != nil {
+				return malformed(err)
+			}
+			return f.badPart(http.StatusBadRequest, "has content, but its file name is empty")
+		}
+	case slices.ContainsFunc(part.Header["Content-Type"], func(s string) bool {
+		return strings.HasPrefix(strings.ToLower(s), "multipart/")
+	}):
+		return f.badPart(http.StatusUnsupportedMediaType, "holds parts of its own (multipart/mixed); each file must be a part of the form itself")
+	case part.Name == fileField:
+		return &validationError{Message: "No file was submitted. Check the encoding type on the form."}
+	}
+	return nil
+}
+
+// checkEncoding refuses a file in a transfer encoding, which is deprecated (RFC
+// 7578, 4.7): stored without decoding, it would be a different file.
+func (f *form) checkEncoding(part multipart.Part) error {
+	for _, encoding := range part.Header["Content-Transfer-Encoding"] {
+		switch strings.ToLower(encoding) {
+		case "", "7bit", "8bit", "binary":
+		default:
+			return f.badPart(http.StatusUnsupportedMediaType, "has a Content-Transfer-Encoding such as base64; files must be sent as they are")
+		}
+	}
+	return nil
+}
+
+// badPart refuses the part that was begun last.
+func (f *form) badPart(status int, problem string) error {
+	return badForm(status, &multipart.MalformedError{Part: f.part, Problem: problem})
+}
+
+// badForm says what is wrong with a form.
+func badForm(status int, wrong *multipart.MalformedError) error {
+	subject := "the form"
+	if wrong.Part > 0 {
+		subject = fmt.Sprintf("part %d of the form", wrong.Part)
+	}
+	detail := fmt.Sprintf("Nothing was stored, because %s %s.", subject, wrong.Problem)
+	if errors.Is(wrong, io.ErrUnexpectedEOF) {
+		detail = cutShort
+	}
+	return failWith(status, detail, wrong)
+}
+
+// malformed marks a malformed form as the client's fault. The body's own errors
+// are marked already.
+func malformed(err error) error {
+	if wrong, ok := errors.AsType[*multipart.MalformedError](err); ok {
+		return badForm(http.StatusBadRequest, wrong)
+	}
+	return err
 }
 
 // fileReader reads the content of one file of a form. An empty file is a
@@ -113,15 +183,6 @@ func (f *fileReader) Read(p []byte) (int, error) {
 		return n, &validationError{"The submitted file is empty.", f.name}
 	}
 	return n, malformed(err)
-}
-
-// malformed marks a malformed form as the client's fault. The body's own errors
-// are marked already.
-func malformed(err error) error {
-	if errors.Is(err, multipart.ErrMalformed) {
-		return fail(http.StatusBadRequest, err)
-	}
-	return err
 }
 
 // bodyReader reads a request's body. It gives up on one that comes too slowly,
@@ -156,5 +217,5 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, fail(http.StatusRequestTimeout, fmt.Errorf("less than %d bytes in %v", paceBytes, paceTime))
 	}
-	return n, fail(http.StatusBadRequest, err) // cut short, or badly chunked
+	return n, failWith(http.StatusBadRequest, cutShort, err) // or badly chunked
 }

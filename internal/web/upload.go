@@ -49,7 +49,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	form, err := newForm(w, r, limit)
 	switch {
 	case err != nil:
-		return fail(http.StatusUnsupportedMediaType, err)
+		return err
 	case r.ContentLength > limit:
 		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
 	case !s.Ready():

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,35 @@ type recorder struct{ *httptest.ResponseRecorder }
 func (recorder) SetReadDeadline(time.Time) error  { return nil }
 func (recorder) SetWriteDeadline(time.Time) error { return nil }
 
-// Whatever a client sends, the server does not fail, and it leaves nothing but
-// regular files with plain names.
+// countFiles counts the parts of a form that look like files, by its delimiters
+// and by what looks like a file name in a header. What may be an empty name adds
+// to most alone.
+func countFiles(body string) (least, most int) {
+	var header string
+	inHeader := false
+	for line := range strings.SplitSeq(body+"\r\n--b", "\r\n") {
+		switch isDelimiter := strings.TrimRight(line, " \t") == "--b"; {
+		case isDelimiter || line == "":
+			if fileName.MatchString(header) {
+				least++
+			}
+			header, inHeader = "", isDelimiter
+		case inHeader && (line[0] == ' ' || line[0] == '\t'):
+			header += line
+		case inHeader:
+			header += "\n" + line
+		}
+	}
+	return least, len(anyFileName.FindAllString(body, -1))
+}
+
+var (
+	anyFileName = regexp.MustCompile(`(?i)filename`)
+	fileName    = regexp.MustCompile(`(?i)content-disposition[^\n]*filename[ \t]*=[ \t]*("[^"\n]|[^" \t;\n])`)
+)
+
+// Whatever a client sends, the server does not fail. It stores every file of the
+// form or none, and leaves nothing but regular files with plain names.
 func FuzzUpload(f *testing.F) {
 	good := filePart("")
 	for _, seed := range []string{
@@ -29,6 +57,10 @@ func FuzzUpload(f *testing.F) {
 		rawForm("Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''..%00\r\n\r\nx"),
 		rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"a\"; filename=\"b\"\r\n\r\nx"),
 		rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\nx"),
+		rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"b\\\"\r\n\r\nx"),
+		rawForm(good, "Content-Disposition: form-data; filename=\"a\"b\"; name=\"files[]\"\r\n\r\nx"),
+		rawForm(good, "Content-Disposition: form-data; filename=my notes.txt;;\r\n\r\nx"),
+		rawForm(good) + rawForm(good), good + rawForm(good), strings.ReplaceAll(rawForm(good, good), "\r\n", "\n"),
 		rawForm(filePart("Content-Transfer-Encoding: base64\r\n")),
 	} {
 		f.Add(seed)
@@ -53,6 +85,9 @@ func FuzzUpload(f *testing.F) {
 		}
 		if stored := got.Code == http.StatusSeeOther; stored != (len(entries) > 0) {
 			t.Errorf("status %d with %d files stored", got.Code, len(entries))
+		}
+		if least, most := countFiles(body); len(entries) > 0 && (len(entries) < least || len(entries) > most) {
+			t.Errorf("%d files stored of %d to %d", len(entries), least, most)
 		}
 		for _, entry := range entries {
 			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {

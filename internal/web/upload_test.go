@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -22,6 +25,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"homepage/internal/upload"
 	"homepage/internal/web"
 )
 
@@ -135,7 +139,6 @@ func TestValidationErrors(t *testing.T) {
 		{"no parts", "--b--\r\n", "This field is required.", "upload-required"},
 		{"a file input left alone", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n"), "This field is required.", "upload-required"},
 		{"another field alone", rawForm("Content-Disposition: form-data; name=\"title\"\r\n\r\nx"), "This field is required.", "upload-required"},
-		{"a part without Content-Disposition", rawForm("X-Nothing: 1\r\n\r\nx"), "This field is required.", "upload-required"},
 		{"an empty file", rawForm("Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
 		{"an empty file after a good one", rawForm(good, "Content-Disposition: form-data; name=\"file\"; filename=\"<b>.txt\"\r\n\r\n"), "<b>.txt: The submitted file is empty.", "upload-empty"},
 		{"a text where a file should be", rawForm("Content-Disposition: form-data; name=\"file\"\r\n\r\na.txt"), "No file was submitted. Check the encoding type on the form.", "upload-no-file"},
@@ -161,44 +164,141 @@ func TestValidationErrors(t *testing.T) {
 	}
 }
 
-// A form that is malformed, rather than filled in wrongly, gets an error page
-// and leaves nothing behind.
+const tryAgain = "The upload did not arrive whole, so nothing was stored. Please try again."
+
+// A form that is malformed, rather than filled in wrongly, gets a sentence that
+// says what is wrong with it, and leaves nothing behind.
 func TestMalformedForms(t *testing.T) {
+	good := filePart("")
+	field := "Content-Disposition: form-data; name=\"x\"\r\n\r\nx"
+	disposed := func(disposition string) string {
+		return rawForm(good, "Content-Disposition: form-data; "+disposition+"\r\n\r\nx")
+	}
+	const (
+		noBoundary   = "Nothing was stored, because the form has no line with the boundary that its Content-Type announces."
+		bareLineFeed = "Nothing was stored, because part 1 of the form has a header line that ends in LF alone, where CR LF is needed."
+		fields       = "The form has more than 100 fields besides its files, so nothing was stored. Please send fewer."
+		bigHeader    = "Nothing was stored, because part 1 of the form has a header of more than 65536 bytes."
+		encoded      = "Nothing was stored, because part 1 of the form has a Content-Transfer-Encoding such as base64; files must be sent as they are."
+		nested       = "Nothing was stored, because part 2 of the form holds parts of its own (multipart/mixed); each file must be a part of the form itself."
+		emptyName    = "Nothing was stored, because part 2 of the form has content, but its file name is empty."
+		twice        = "Nothing was stored, because part 2 of the form can't be read: its Content-Disposition gives a parameter twice."
+		quote        = "Nothing was stored, because part 2 of the form can't be read: its Content-Disposition has a quote in the wrong place."
+	)
 	for _, test := range []struct {
 		name, body string
 		status     int
+		want       string
 	}{
-		{"no boundary at all", "hello", http.StatusBadRequest},
-		{"nothing", "", http.StatusBadRequest},
-		{"no closing boundary", "--b\r\n" + filePart("") + "\r\n--b\r\n", http.StatusBadRequest},
-		{"cut in a file", "--b\r\n" + filePart(""), http.StatusBadRequest},
-		{"cut in a header", "--b\r\nContent-Disp", http.StatusBadRequest},
-		{"a header that is none", rawForm("hello\r\n\r\nx"), http.StatusBadRequest},
-		{"too many fields", rawForm(repeat(101, "Content-Disposition: form-data; name=\"x\"\r\n\r\nx", filePart(""))...), http.StatusBadRequest},
-		{"5000 fields", rawForm(repeat(5000, "Content-Disposition: form-data; name=\"x\"\r\n\r\nx", filePart(""))...), http.StatusBadRequest},
-		{"a part header of 900 KiB", rawForm(filePart("X-Long: " + strings.Repeat("x", 900<<10) + "\r\n")), http.StatusBadRequest},
-		{"a part header of a hundred thousand lines", rawForm(filePart(strings.Repeat("X: y\r\n", 100_000))), http.StatusBadRequest},
-		{"a field of 900 KiB", rawForm("Content-Disposition: form-data; name=\"x\"\r\n\r\n"+strings.Repeat("x", 900<<10), filePart("")), http.StatusBadRequest},
-		{"a boundary that does not end", "--b" + strings.Repeat(" ", 900<<10), http.StatusBadRequest},
-		{"a preamble that does not end", strings.Repeat("x\r\n", 300<<10), http.StatusBadRequest},
-		{"a field", rawForm("Content-Disposition: form-data; name=\"x\"\r\n\r\n"+strings.Repeat("x", 1<<10), filePart("")), http.StatusSeeOther},
-		{"cut after a boundary", "--b\r\n" + filePart("") + "\r\n--b", http.StatusBadRequest},
-		{"cut in the closing boundary", "--b\r\n" + filePart("") + "\r\n--b-", http.StatusBadRequest},
-		{"no line break after the closing boundary", strings.TrimSpace(rawForm(filePart(""))), http.StatusSeeOther},
-		{"more after the closing boundary", rawForm(filePart("")) + "epilogue\r\n--b\r\n", http.StatusSeeOther},
-		{"a transfer encoding", rawForm(filePart("Content-Transfer-Encoding: base64\r\n")), http.StatusUnsupportedMediaType},
-		{"a harmless transfer encoding", rawForm(filePart("Content-Transfer-Encoding: 8BIT\r\n")), http.StatusSeeOther},
+		{"no boundary at all", "hello", http.StatusBadRequest, noBoundary},
+		{"another boundary", strings.ReplaceAll(rawForm(good), "--b", "--c"), http.StatusBadRequest, noBoundary},
+		{"nothing", "", http.StatusBadRequest, noBoundary},
+		{"no closing boundary", "--b\r\n" + good + "\r\n--b\r\n", http.StatusBadRequest, tryAgain},
+		{"cut in a file", "--b\r\n" + good, http.StatusBadRequest, tryAgain},
+		{"cut in a header", "--b\r\nContent-Disp", http.StatusBadRequest, tryAgain},
+		{"cut after a boundary", "--b\r\n" + good + "\r\n--b", http.StatusBadRequest, tryAgain},
+		{"cut in the closing boundary", "--b\r\n" + good + "\r\n--b-", http.StatusBadRequest, tryAgain},
+		{"lines that end in LF", strings.ReplaceAll(rawForm(good), "\r\n", "\n"), http.StatusBadRequest, bareLineFeed},
+		{"a header whose lines end in LF", rawForm(strings.ReplaceAll(good, "\r\n", "\n")), http.StatusBadRequest, bareLineFeed},
+		{"a header that is none", rawForm(good, "hello\r\n\r\nx"), http.StatusBadRequest, "Nothing was stored, because part 2 of the form has a malformed header line."},
+		{"too many fields", rawForm(repeat(101, field, good)...), http.StatusBadRequest, fields},
+		{"5000 fields", rawForm(repeat(5000, field, good)...), http.StatusBadRequest, fields},
+		{"a part header of 900 KiB", rawForm(filePart("X-Long: " + strings.Repeat("x", 900<<10) + "\r\n")), http.StatusBadRequest, bigHeader},
+		{"a part header of a hundred thousand lines", rawForm(filePart(strings.Repeat("X: y\r\n", 100_000))), http.StatusBadRequest, bigHeader},
+		{"a field of 900 KiB", rawForm(field+strings.Repeat("x", 900<<10), good), http.StatusBadRequest, "Nothing was stored, because part 1 of the form is a field of more than 65536 bytes."},
+		{"a boundary that does not end", "--b" + strings.Repeat(" ", 900<<10), http.StatusBadRequest, bigHeader},
+		{"a preamble that does not end", strings.Repeat("x\r\n", 300<<10), http.StatusBadRequest, "Nothing was stored, because the form has more than 65536 bytes before its first delimiter."},
+		{"a part before the first boundary", good + "\r\n" + rawForm(good), http.StatusBadRequest, "Nothing was stored, because the form has a part before its first delimiter."},
+		{"a part after the closing boundary", rawForm(good) + rawForm(good), http.StatusBadRequest, "Nothing was stored, because the form has a part after its closing delimiter."},
+		{"a transfer encoding", rawForm(filePart("Content-Transfer-Encoding: base64\r\n")), http.StatusUnsupportedMediaType, encoded},
+		{"two transfer encodings", rawForm(filePart("Content-Transfer-Encoding: 8bit\r\nContent-Transfer-Encoding: base64\r\n")), http.StatusUnsupportedMediaType, encoded},
+
+		// Each beside a good file, whose 201 would hide that they were left out.
+		{"no header at all", rawForm(good, "\r\nx"), http.StatusBadRequest, "Nothing was stored, because part 2 of the form has no Content-Disposition."},
+		{"no Content-Disposition", rawForm(good, "Content-Type: text/plain\r\n\r\nx"), http.StatusBadRequest, "Nothing was stored, because part 2 of the form has no Content-Disposition."},
+		{"two of them", rawForm(good, "Content-Disposition: form-data; name=x\r\n"+good), http.StatusBadRequest, "Nothing was stored, because part 2 of the form has more than one Content-Disposition."},
+		{"a space before the colon", rawForm(good, strings.Replace(good, ":", " :", 1)), http.StatusBadRequest, "Nothing was stored, because part 2 of the form has a malformed header line."},
+		{"no kind", rawForm(good, strings.Replace(good, "form-data; ", "", 1)), http.StatusBadRequest, `Nothing was stored, because part 2 of the form can't be read: its Content-Disposition does not begin with "form-data;".`},
+		{"two file names", disposed(`name="file"; filename="b.txt"; filename="c.txt"`), http.StatusBadRequest, twice},
+		{"two names", disposed(`name="file"; name="file"; filename="b.txt"`), http.StatusBadRequest, twice},
+		{"a comment", disposed(`name="file"; filename="b.txt" (really)`), http.StatusBadRequest, quote},
+		{"no closing quote", disposed(`name="file"; filename="b.txt`), http.StatusBadRequest, quote},
+		{"neither name", disposed(``), http.StatusBadRequest, "Nothing was stored, because part 2 of the form can't be read: its Content-Disposition has neither a name nor a filename."},
+		{"content, but an empty file name", disposed(`name="file"; filename=""`), http.StatusBadRequest, emptyName},
+		{"content, but an empty file name without quotes", disposed(`name="file"; filename=`), http.StatusBadRequest, emptyName},
+		{"a form in the form", rawForm(good, "Content-Disposition: form-data; name=\"file\"\r\nContent-Type: Multipart/Mixed; boundary=c\r\n\r\n--c\r\n"+good+"\r\n--c--"), http.StatusUnsupportedMediaType, nested},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
-			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", contentTypeB)
-			if got.status != test.status {
-				t.Errorf("status %d, want %d", got.status, test.status)
+			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", contentTypeB, "Accept", "application/json")
+			if detail := checkProblem(t, got, test.status); detail != test.want {
+				t.Errorf("detail %q, want %q", detail, test.want)
 			}
-			if files := stored(t, s); test.status != http.StatusSeeOther && len(files) > 0 {
+			if files := stored(t, s); len(files) > 0 {
 				t.Errorf("left behind: %v", files)
 			}
+			if lines := s.log.lines(t, "request failed"); len(lines) != 1 || lines[0]["level"] != "INFO" {
+				t.Errorf("log lines %v, want one with the cause", lines)
+			}
 		})
+	}
+}
+
+// What is unusual but leaves no doubt about what was meant is stored. The tests
+// of package multipart have more ways to write a name.
+func TestUnusualForms(t *testing.T) {
+	good := filePart("")
+	named := func(disposition string) string {
+		return rawForm(good, "Content-Disposition: form-data; "+disposition+"\r\n\r\nx")
+	}
+	for _, test := range []struct {
+		name, body string
+		want       []string // the original names
+	}{
+		{"a backslash at the end", named(`name="file"; filename="b\"`), []string{"a.txt", `b\`}},
+		{"raw quotes", named(`name="file"; filename="a"b".txt"`), []string{"a.txt", `a"b".txt`}},
+		{"no quotes", named(`name=file; filename=my nötes.txt;;`), []string{"a.txt", "my nötes.txt"}},
+		{"another field", named(`name="files[]"; filename="b.txt"`), []string{"a.txt", "b.txt"}},
+		{"a field without a name", named(`name=""; filename="b.txt"`), []string{"a.txt", "b.txt"}},
+		{"no field", named(`filename="b.txt"`), []string{"a.txt", "b.txt"}},
+		{"an extended name", named(`name="file"; filename*=UTF-8''%C3%BC.txt`), []string{"a.txt", "ü.txt"}},
+		{"a field beside it", named(`name="title"`), []string{"a.txt"}},
+		{"a file input left alone beside it", rawForm(good, "Content-Disposition: form-data; name=\"more\"; filename=\"\"\r\n\r\n"), []string{"a.txt"}},
+		{"a hundred fields", rawForm(repeat(100, "Content-Disposition: form-data; name=\"x\"\r\n\r\nx", good)...), []string{"a.txt"}},
+		{"no line break after the closing boundary", strings.TrimSpace(rawForm(good)), []string{"a.txt"}},
+		{"text before and after", "preamble\r\n" + rawForm(good) + "epilogue\r\n--b\r\n", []string{"a.txt"}},
+		{"a harmless transfer encoding", rawForm(filePart("Content-Transfer-Encoding: 8BIT\r\n")), []string{"a.txt"}},
+		{"a saved web page", rawForm(filePart("Content-Type: multipart/related; boundary=c\r\n")), []string{"a.txt"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			got := do(t, visitor(t), http.MethodPost, s.url+"/upload", strings.NewReader(test.body), "Content-Type", contentTypeB, "Accept", "application/json")
+			checkReceipts(t, got, test.want...)
+			if found := names(t, s); len(found) != len(test.want) {
+				t.Errorf("stored %q, want %d files", found, len(test.want))
+			}
+		})
+	}
+}
+
+// A compressed body is refused, and the answer says what is accepted instead (RFC
+// 9110, 15.5.16).
+func TestContentEncoding(t *testing.T) {
+	for encoding, want := range map[string]int{
+		"gzip": http.StatusUnsupportedMediaType, "identity, BR": http.StatusUnsupportedMediaType, "gzip,gzip": http.StatusUnsupportedMediaType,
+		"": http.StatusCreated, "Identity": http.StatusCreated, "identity, ,identity": http.StatusCreated,
+	} {
+		s := newSite(t)
+		body, contentType := form(t, file{"a.txt", "content"})
+		got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json", "Content-Encoding", encoding)
+		if want == http.StatusCreated {
+			checkReceipts(t, got, "a.txt")
+			continue
+		}
+		const sentence = "The upload was compressed (Content-Encoding), so nothing was stored. Please send it without."
+		if detail := checkProblem(t, got, want); detail != sentence || got.header.Get("Accept-Encoding") != "identity" {
+			t.Errorf("%q: %q with Accept-Encoding %q", encoding, detail, got.header.Get("Accept-Encoding"))
+		}
 	}
 }
 
@@ -272,37 +372,82 @@ func sendHead(conn net.Conn, headers ...string) {
 // A client that writes its whole body before it reads, as browsers do, still
 // gets the page that says why it was refused.
 func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
-	s := newSite(t)
-	conn := dial(t, s)
-	const length = 64 << 20
-	sendHead(conn, "Content-Type: "+contentTypeB, fmt.Sprint("Content-Length: ", length))
-	chunk := make([]byte, 1<<20)
-	for range length / len(chunk) {
-		if _, err := conn.Write(chunk); err != nil {
-			t.Fatalf("the connection was reset while sending: %v", err)
-		}
-	}
-	if got := statusLine(t, conn); !strings.Contains(got, " 413 ") {
-		t.Errorf("%q, want a 413", got)
+	roomy := web.Limits{Bytes: 1 << 30, Files: 1, Concurrent: 1}
+	for name, test := range map[string]struct {
+		change      func(*web.Deps)
+		contentType string
+		want        string
+	}{
+		"too large":  {func(d *web.Deps) { d.Limits.Bytes = 1 << 20 }, contentTypeB, "413"},
+		"not a form": {func(*web.Deps) {}, "text/plain", "415"},
+		"no space": {func(d *web.Deps) {
+			d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) { return nil, upload.ErrNoSpace }
+		}, contentTypeB, "507"},
+		"busy":      {func(d *web.Deps) { d.Limits.Concurrent = 0 }, contentTypeB, "503"},
+		"malformed": {func(*web.Deps) {}, contentTypeB, "400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(d *web.Deps) { d.Limits = roomy }, test.change)
+			conn := dial(t, s)
+			const length = 64 << 20
+			sendHead(conn, "Content-Type: "+test.contentType, fmt.Sprint("Content-Length: ", length))
+			chunk := make([]byte, 1<<20)
+			for range length / len(chunk) {
+				if _, err := conn.Write(chunk); err != nil {
+					t.Fatalf("the connection was reset while sending: %v", err)
+				}
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			if err != nil || !strings.Contains(string(body), test.want) || !strings.Contains(string(body), "</html>") {
+				t.Errorf("%v and %s, want the whole page of a %s", err, body, test.want)
+			}
+		})
 	}
 }
 
-// What the headers rule out is refused before any of the body has come.
+// What the headers rule out is refused before any of the body has come, and the
+// connection is not kept for a body that may never come.
 func TestRefusedBeforeTheBody(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		headers []string
-		want    string
+		want    int
 	}{
-		"another origin":      {[]string{"Content-Type: " + contentTypeB, "Content-Length: 9", "Origin: https://evil.example"}, " 403 "},
-		"another site":        {[]string{"Content-Type: " + contentTypeB, "Content-Length: 9", "Sec-Fetch-Site: cross-site"}, " 403 "},
-		"not a form":          {[]string{"Content-Type: text/plain", "Content-Length: 9"}, " 415 "},
-		"announced too large": {[]string{"Content-Type: " + contentTypeB, "Content-Length: 999999999"}, " 413 "},
+		"another origin":      {[]string{"Content-Type: " + contentTypeB, "Content-Length: 97", "Origin: https://evil.example"}, http.StatusForbidden},
+		"another site":        {[]string{"Content-Type: " + contentTypeB, "Content-Length: 97", "Sec-Fetch-Site: cross-site"}, http.StatusForbidden},
+		"not a form":          {[]string{"Content-Type: text/plain", "Content-Length: 97"}, http.StatusUnsupportedMediaType},
+		"compressed":          {[]string{"Content-Type: " + contentTypeB, "Content-Length: 97", "Content-Encoding: gzip"}, http.StatusUnsupportedMediaType},
+		"announced too large": {[]string{"Content-Type: " + contentTypeB, "Content-Length: 999999999"}, http.StatusRequestEntityTooLarge},
+		"not asked for":       {[]string{"Content-Type: " + contentTypeB, "Content-Length: 999999999", "Expect: 100-continue"}, http.StatusRequestEntityTooLarge},
+		"chunked":             {[]string{"Content-Type: text/plain", "Transfer-Encoding: chunked"}, http.StatusUnsupportedMediaType},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits for the connection to end
 			conn := dial(t, newSite(t))
 			sendHead(conn, test.headers...)
-			if got := statusLine(t, conn); !strings.Contains(got, test.want) {
-				t.Errorf("%q, want%s", got, test.want)
+			start := time.Now()
+			reader := bufio.NewReader(conn)
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != test.want || !response.Close {
+				t.Errorf("status %d, closing %v, want %d and that it closes", response.StatusCode, response.Close, test.want)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("error %v after the answer, want the end", err)
+			}
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("the connection ended after %v", took)
 			}
 		})
 	}
@@ -459,3 +604,26 @@ func (l *pipeListener) Close() error {
 }
 
 func (l *pipeListener) Addr() net.Addr { return &net.IPAddr{} }
+
+// checkReceipts checks that there are receipts for the files with these original
+// names, and for no others.
+func checkReceipts(t *testing.T, got answer, originals ...string) {
+	t.Helper()
+	if got.status != http.StatusCreated {
+		t.Errorf("status %d for files %q: %s", got.status, originals, got.body)
+		return
+	}
+	var receipts struct {
+		Files []struct{ Name, Original string }
+	}
+	if err := json.Unmarshal([]byte(got.body), &receipts); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, receipt := range receipts.Files {
+		found = append(found, receipt.Original)
+	}
+	if diff := cmp.Diff(originals, found); diff != "" {
+		t.Error(diff)
+	}
+}
