@@ -385,6 +385,7 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 		}, contentTypeB, "507"},
 		"busy":      {func(d *web.Deps) { d.Limits.Concurrent = 0 }, contentTypeB, "503"},
 		"malformed": {func(*web.Deps) {}, contentTypeB, "400"},
+		"asked for": {func(*web.Deps) {}, contentTypeB + "\r\nExpect: 100-continue", "400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, func(d *web.Deps) { d.Limits = roomy }, test.change)
@@ -397,7 +398,11 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 					t.Fatalf("the connection was reset while sending: %v", err)
 				}
 			}
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			reader := bufio.NewReader(conn)
+			response, err := http.ReadResponse(reader, nil)
+			if err == nil && response.StatusCode == http.StatusContinue {
+				response, err = http.ReadResponse(reader, nil)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -429,8 +434,10 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it waits for the connection to end
 			conn := dial(t, newSite(t))
+			if err := conn.SetReadDeadline(time.Now().Add(8 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
 			sendHead(conn, test.headers...)
-			start := time.Now()
 			reader := bufio.NewReader(conn)
 			response, err := http.ReadResponse(reader, nil)
 			if err != nil {
@@ -445,9 +452,6 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			}
 			if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
 				t.Errorf("error %v after the answer, want the end", err)
-			}
-			if took := time.Since(start); took > 8*time.Second {
-				t.Errorf("the connection ended after %v", took)
 			}
 		})
 	}
