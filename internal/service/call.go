@@ -159,7 +159,7 @@ func (c *Client) explain(ctx context.Context, progress *progress, err error) err
 	phase := progress.String()
 	switch {
 	case expired(ctx) || errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no whole answer within %v: still %s", c.Timeout, phase)
+		return fmt.Errorf("no whole answer within %v: still %s", c.options.Timeout, phase)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", phase, ctx.Err())
 	}

@@ -41,9 +41,9 @@ type Options struct {
 // Client calls services. Its connections are pooled: one Client serves all
 // services. It is safe for concurrent use.
 type Client struct {
-	Options
-	dialer dialer
-	pool   atomic.Pointer[pool]
+	options Options
+	dialer  dialer
+	pool    atomic.Pointer[pool]
 }
 
 // pool is a generation of connections.
@@ -56,7 +56,7 @@ type pool struct {
 func NewClient(options Options) *Client {
 	options.ConnectionLife = cmp.Or(options.ConnectionLife, 30*time.Second)
 	options.Resolver = cmp.Or(options.Resolver, net.DefaultResolver)
-	c := &Client{Options: options, dialer: dialer{options.Resolver, options.Timeout}}
+	c := &Client{options: options, dialer: dialer{options.Resolver, options.Timeout}}
 	c.pool.Store(c.newPool())
 	return c
 }
@@ -71,15 +71,15 @@ func (c *Client) newPool() *pool {
 		DialContext: c.dialer.dial,
 		TLSClientConfig: &tls.Config{
 			MinVersion:           tls.VersionTLS12,
-			RootCAs:              c.Roots,
+			RootCAs:              c.options.Roots,
 			GetClientCertificate: noClientCertificate,
 		},
-		TLSHandshakeTimeout: 2 * c.Timeout, // for handshakes that outlive their call; it names its phase better
+		TLSHandshakeTimeout: 2 * c.options.Timeout, // for handshakes that outlive their call; it names its phase better
 		Protocols:           protocols,
 		// A connection that has gone silent is found out by half of a call's
 		// time, which leaves the other half for a new one.
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.Timeout / 4, PingTimeout: c.Timeout / 4},
-		IdleConnTimeout:        c.ConnectionLife,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.options.Timeout / 4, PingTimeout: c.options.Timeout / 4},
+		IdleConnTimeout:        c.options.ConnectionLife,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
 }
@@ -89,7 +89,7 @@ func (c *Client) newPool() *pool {
 // answers.
 func (c *Client) connections() *pool {
 	current := c.pool.Load()
-	if time.Since(current.born) < c.ConnectionLife {
+	if time.Since(current.born) < c.options.ConnectionLife {
 		return current
 	}
 	c.retire(current)
@@ -137,13 +137,13 @@ func (c *Client) Recommendations(service Service) home.Load[home.Recommendations
 // Check warns of what would make every call of the service fail: a name that
 // can't be looked up, and https without any certificate authority to trust.
 func (c *Client) Check(ctx context.Context, service Service) {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	log := c.Log.With("service", redact.URL(service.URL))
-	if _, err := c.Resolver.LookupNetIP(ctx, "ip", service.URL.Hostname()); err != nil {
+	log := c.options.Log.With("service", redact.URL(service.URL))
+	if _, err := c.options.Resolver.LookupNetIP(ctx, "ip", service.URL.Hostname()); err != nil {
 		log.WarnContext(ctx, "the service's name can't be looked up; its section fails until it can. Is the name right, and does a name server in /etc/resolv.conf know it?", "err", err)
 	}
-	if service.URL.Scheme == "https" && c.Roots == nil {
+	if service.URL.Scheme == "https" && c.options.Roots == nil {
 		// The error says no more than an empty pool does.
 		if roots, err := x509.SystemCertPool(); err != nil || roots.Equal(x509.NewCertPool()) {
 			log.WarnContext(ctx, "there are no certificate authorities to check the https service by, so every call of it fails. Install the ca-certificates package, or name a file of theirs in SSL_CERT_FILE.")

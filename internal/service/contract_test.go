@@ -79,7 +79,7 @@ func TestPromo(t *testing.T) {
 				checkError(t, err)
 				return
 			}
-			checkError(t, err, "GET "+s.URL.String()+": ", test.err, "; got status ", "; expected 200 with a JSON object with title, text, url, action or image")
+			checkError(t, err, "GET "+s.URL.String()+": ", test.err, "got status ", "; expected 200 with a JSON object with title, text, url, action or image")
 		})
 	}
 }

@@ -66,11 +66,11 @@ func parseHeaders(text string, header http.Header, file func(line string) (bool,
 func addHeader(header http.Header, line string) error {
 	name, value, ok := strings.Cut(line, ":")
 	if !ok || !httpguts.ValidHeaderFieldName(name) { // which may be a piece of a key by mistake
-		return errors.New("is not of the form Name: value")
+		return errors.New("not of the form Name: value")
 	}
 	name = http.CanonicalHeaderKey(name)
 	if reserved(name) {
-		return fmt.Errorf("%s is not yours to set", name)
+		return fmt.Errorf("%s can't be set", name)
 	}
 	if value = strings.Trim(value, " \t"); !httpguts.ValidHeaderFieldValue(value) {
 		return fmt.Errorf("the value of %s has characters that a header can't have", name)

@@ -26,6 +26,7 @@ type nameServer struct {
 	mu        sync.Mutex
 	addresses []netip.Addr
 	silent    map[dnsmessage.Type]bool
+	late      map[dnsmessage.Type]time.Duration // is waited before an answer
 }
 
 func (n *nameServer) set(addresses ...string) {
@@ -35,6 +36,12 @@ func (n *nameServer) set(addresses ...string) {
 	for _, address := range addresses {
 		n.addresses = append(n.addresses, netip.MustParseAddr(address))
 	}
+}
+
+func (n *nameServer) delay(kind dnsmessage.Type, wait time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.late = map[dnsmessage.Type]time.Duration{kind: wait}
 }
 
 // startNameServer returns a name server, and a resolver that asks it.
@@ -65,8 +72,8 @@ func startNameServer(t *testing.T, silent ...dnsmessage.Type) (*nameServer, *net
 			if err != nil {
 				return
 			}
-			if answer := server.answer(buffer[:n]); answer != nil {
-				_, _ = conn.WriteTo(answer, from)
+			if wait, answer := server.answer(buffer[:n]); answer != nil {
+				time.AfterFunc(wait, func() { _, _ = conn.WriteTo(answer, from) })
 			}
 		}
 	}()
@@ -81,18 +88,18 @@ func startNameServer(t *testing.T, silent ...dnsmessage.Type) (*nameServer, *net
 	}}
 }
 
-func (n *nameServer) answer(packet []byte) []byte {
+func (n *nameServer) answer(packet []byte) (wait time.Duration, answer []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var message dnsmessage.Message
 	if message.Unpack(packet) != nil || len(message.Questions) == 0 {
-		return nil
+		return 0, nil
 	}
 	question := message.Questions[0]
 	if n.silent[question.Type] {
-		return nil
+		return 0, nil
 	}
-	answer := dnsmessage.Message{
+	reply := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: message.ID, Response: true, Authoritative: true},
 		Questions: message.Questions,
 	}
@@ -106,16 +113,16 @@ func (n *nameServer) answer(packet []byte) []byte {
 		default:
 			continue
 		}
-		answer.Answers = append(answer.Answers, resource)
+		reply.Answers = append(reply.Answers, resource)
 	}
 	if len(n.addresses) == 0 {
-		answer.RCode = dnsmessage.RCodeNameError
+		reply.RCode = dnsmessage.RCodeNameError
 	}
-	packed, err := answer.Pack()
+	packed, err := reply.Pack()
 	if err != nil {
-		return nil
+		return 0, nil
 	}
-	return packed
+	return n.late[question.Type], packed
 }
 
 // named returns the service under a name that a name server must know.
@@ -198,6 +205,35 @@ func TestAddressesThatAreNeverAnswered(t *testing.T) {
 			client, _ := newClient(t, service.Options{Resolver: resolver, Timeout: 4 * time.Second})
 			checkPromo(t, client.Promo(named(t, at(t, server.URL))), "T")
 		})
+	}
+}
+
+// IPv6 is preferred though its addresses come a moment later (RFC 8305, 3). On
+// a busy machine the moment may be too long, though not each time.
+func TestTheResolutionDelay(t *testing.T) {
+	dns, resolver := startNameServer(t)
+	dns.set("127.0.0.1", "::1")
+	dns.delay(dnsmessage.TypeAAAA, 5*time.Millisecond)
+	_, s := serve(t, time.Minute, answer(200, `{"title":"IPv4"}`))
+	listener, err := net.Listen("tcp", "[::1]:"+s.URL.Port())
+	if err != nil {
+		t.Log("this machine has no IPv6, or the port is taken: ", err)
+		return
+	}
+	six := httptest.NewUnstartedServer(answer(200, `{"title":"IPv6"}`))
+	six.Listener = listener
+	six.Start()
+	defer six.Close()
+	client, _ := newClient(t, service.Options{Resolver: resolver, ConnectionLife: time.Nanosecond})
+	load := client.Promo(named(t, s))
+	seen := map[string]int{}
+	for range 10 {
+		got, err := load(t.Context(), visit)
+		checkError(t, err)
+		seen[got.Content.Title]++
+	}
+	if seen["IPv6"] == 0 {
+		t.Errorf("seen %v, want IPv6", seen)
 	}
 }
 

@@ -48,7 +48,7 @@ func newSource[C any](c *Client, service Service, contract contract[C]) *source[
 	if u, err := url.Parse(service.URL.String()); err == nil {
 		service.URL = u
 	}
-	service.Header = alwaysTold(service, c.Version)
+	service.Header = alwaysTold(service, c.options.Version)
 	return &source[C]{
 		Client: c, contract: contract, service: service, name: redact.URL(service.URL),
 		secrets: secretsOf(service),
@@ -58,7 +58,7 @@ func newSource[C any](c *Client, service Service, contract contract[C]) *source[
 // load is a home.Load. Its errors begin with the URL and hold no value of its
 // query or of a header but for Content-Type.
 func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C], error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	last := s.kept.Load()
 	about, condition := "", http.Header(nil)
@@ -91,9 +91,9 @@ func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C],
 		// Also when nobody asked: there is no newer answer to be had.
 		content, header = last.content, renew(last.header, response.header)
 	default:
-		return home.Answer[C]{}, s.refused(response, "not an answer")
+		return home.Answer[C]{}, s.refused(response, "")
 	}
-	terms := termsOf(header, response.asked, response.received, s.Fallback)
+	terms := termsOf(header, response.asked, response.received, s.options.Fallback)
 	if terms.store {
 		s.kept.Store(&kept[C]{content, header, response.url})
 	} else {
@@ -116,15 +116,16 @@ func (s *source[C]) read(ctx context.Context, response *response) (content C, er
 		return content, err
 	}
 	if left.out > 0 {
-		s.Log.WarnContext(ctx, "items that can't be understood are left out", "service", s.name, "left_out", left.out, "of", left.of, "first", left.first)
+		s.options.Log.WarnContext(ctx, "items that can't be understood are left out", "service", s.name, "left_out", left.out, "of", left.of, "first", left.first)
 	}
 	if left.more {
-		s.Log.DebugContext(ctx, "the service sends more items than are read", "service", s.name, "read", left.of)
+		s.options.Log.DebugContext(ctx, "the service sends more items than are read", "service", s.name, "read", left.of)
 	}
 	return content, nil
 }
 
-// fault is an answer that is not the contract's.
+// fault is an answer that is not the contract's. The status says enough of some
+// that they need no reason.
 func (s *source[C]) fault(response *response, reason string) error {
 	contentType := "no Content-Type"
 	if value := response.header.Get("Content-Type"); value != "" {
@@ -134,7 +135,10 @@ func (s *source[C]) fault(response *response, reason string) error {
 	if len(response.body) > 0 {
 		body = s.printable(string(response.body))
 	}
-	return fmt.Errorf("GET %s: %s; got status %s, %s, %s; expected 200 with %s", s.name, reason,
+	if reason != "" {
+		reason += "; "
+	}
+	return fmt.Errorf("GET %s: %sgot status %s, %s, %s; expected 200 with %s", s.name, reason,
 		strings.TrimSpace(fmt.Sprint(response.status, " ", http.StatusText(response.status))), contentType, body, s.expects)
 }
 

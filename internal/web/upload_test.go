@@ -372,7 +372,7 @@ func sendHead(conn net.Conn, headers ...string) {
 // A client that writes its whole body before it reads, as browsers do, still
 // gets the page that says why it was refused.
 func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
-	roomy := web.Limits{Bytes: 1 << 30, Files: 1, Concurrent: 1}
+	roomy := web.Limits{Bytes: 1 << 30, Files: 1, Concurrent: 1, PerClient: 1}
 	for name, test := range map[string]struct {
 		change      func(*web.Deps)
 		contentType string
@@ -384,6 +384,7 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 			d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) { return nil, upload.ErrNoSpace }
 		}, contentTypeB, "507"},
 		"busy":      {func(d *web.Deps) { d.Limits.Concurrent = 0 }, contentTypeB, "503"},
+		"too many":  {func(d *web.Deps) { d.Limits.PerClient = 0 }, contentTypeB, "429"},
 		"malformed": {func(*web.Deps) {}, contentTypeB, "400"},
 		"asked for": {func(*web.Deps) {}, contentTypeB + "\r\nExpect: 100-continue", "400"},
 	} {
