@@ -147,7 +147,7 @@ func readHeaders(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err != nil {
 		return usageError{fmt.Sprintf("%s (--%s) takes one 'Name: value' a line, or @FILE: %v", variable(ctx.Value), ctx.Value.Name, err)}
 	}
-	all, _ := target.Interface().(http.Header) // nil at first
+	all, _ := reflect.TypeAssert[http.Header](target) // nil at first
 	for name, values := range all {
 		header[name] = append(values, header[name]...)
 	}

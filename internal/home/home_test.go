@@ -584,7 +584,7 @@ func TestAFinalFailure(t *testing.T) {
 		gone := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fallback: time.Now().Add(time.Hour)}}
 		h, _ := newPromo(t, gone.load)
 		visitPromo(t.Context(), h)
-		for _, err := range []error{fmt.Errorf("wrapped: %w", &home.Failure{Err: errRefused, Final: true}), errRefused} {
+		for _, err := range []error{fmt.Errorf("wrapped: %w", &home.LoadError{Err: errRefused, Final: true}), errRefused} {
 			gone.set(func(s *service[home.Promo]) { s.err = err })
 			if got := visitPromo(t.Context(), h); got.State != home.Failed || !errors.Is(got.Err, errRefused) {
 				t.Errorf("%+v, want a failure", got)
@@ -602,7 +602,7 @@ func TestASourceThatAsksForRest(t *testing.T) {
 		h, log := newPromo(t, busy.load)
 		visitPromo(t.Context(), h)
 		busy.set(func(s *service[home.Promo]) {
-			s.err = &home.Failure{Err: errRefused, Until: time.Now().Add(30 * time.Second)}
+			s.err = &home.LoadError{Err: errRefused, Until: time.Now().Add(30 * time.Second)}
 		})
 		for _, want := range []home.State{home.Stale, home.Stale, home.Failed, home.Failed} {
 			if got := visitPromo(t.Context(), h); got.State != want || !errors.Is(got.Err, errRefused) {

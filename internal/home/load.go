@@ -6,7 +6,7 @@ import (
 )
 
 // Load fetches the content of one section. It returns when ctx is done, and
-// ends in its own time if ctx isn't. An error that is a *Failure says more
+// ends in its own time if ctx isn't. An error that is a *LoadError says more
 // about itself. The visit is the one that caused the load; others may share
 // what comes of it.
 type Load[T any] func(ctx context.Context, visit Visit) (Answer[T], error)
@@ -28,12 +28,12 @@ type Answer[T any] struct {
 	Fallback   time.Time // until then it may be shown if asking again failed
 }
 
-// Failure is a failed load of a source that could be reached.
-type Failure struct {
+// LoadError is a failed load of a source that could be reached.
+type LoadError struct {
 	Err   error
 	Final bool      // the source has spoken: no older answer may stand in for this one
 	Until time.Time // the source is not to be asked again before; zero if it may be at once
 }
 
-func (f *Failure) Error() string { return f.Err.Error() }
-func (f *Failure) Unwrap() error { return f.Err }
+func (e *LoadError) Error() string { return e.Err.Error() }
+func (e *LoadError) Unwrap() error { return e.Err }

@@ -178,7 +178,7 @@ func (s *source[T]) loadAnew(life context.Context, load Load[T], visit Visit) *S
 		return s.fail(last.section.Err, now, failure[T]{}) // why it is open says more than that it is
 	}
 	var failed failure[T]
-	if said, ok := errors.AsType[*Failure](err); ok {
+	if said, ok := errors.AsType[*LoadError](err); ok {
 		failed.rests = said.Until
 		if said.Final {
 			s.kept.Store(nil)

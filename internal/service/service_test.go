@@ -120,11 +120,11 @@ func checkPromo(t *testing.T, load home.Load[home.Promo], title string) {
 }
 
 // failure returns what an error says of how to go on.
-func failure(err error) home.Failure {
-	if failure, ok := errors.AsType[*home.Failure](err); ok {
+func failure(err error) home.LoadError {
+	if failure, ok := errors.AsType[*home.LoadError](err); ok {
 		return *failure
 	}
-	return home.Failure{}
+	return home.LoadError{}
 }
 
 // A connection goes back to the pool after a whole answer, and after a refusal.

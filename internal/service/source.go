@@ -145,7 +145,7 @@ func (s *source[C]) fault(response *response, reason string) error {
 // refused is an answer of another status than 200. It is final unless the
 // status is one of those for which an older answer may stand in (RFC 5861, 4).
 func (s *source[C]) refused(response *response, reason string) error {
-	failure := &home.Failure{Err: s.fault(response, reason), Final: true}
+	failure := &home.LoadError{Err: s.fault(response, reason), Final: true}
 	switch response.status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		failure.Final = false
