@@ -33,7 +33,7 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{nil, map[string]string{"PROMO_SERVICE_URL": "ftp://reader:hunter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
 		{nil, map[string]string{"PROMO_SERVICE_URL": "http://reader:hun ter2@x/?api_key=hunter2"}, []string{"PROMO_SERVICE_URL (--promo-service-url) takes an http or https URL"}},
 		{[]string{"--recco-service-url=reader:hunter2@x/?api_key=hunter2"}, nil, []string{"RECCO_SERVICE_URL (--recco-service-url) takes an http or https URL"}},
-		{nil, map[string]string{"PROMO_SERVICE_HEADERS": "X-Key: hunter2\nHost: hunter2"}, []string{"PROMO_SERVICE_HEADERS (--promo-service-headers) takes one 'Name: value' a line, or @FILE: line 2: Host is not yours to set"}},
+		{nil, map[string]string{"PROMO_SERVICE_HEADERS": "X-Key: hunter2\nHost: hunter2"}, []string{"PROMO_SERVICE_HEADERS (--promo-service-headers) takes one 'Name: value' a line, or @FILE: line 2: Host can't be set"}},
 		{nil, map[string]string{"RECCO_SERVICE_HEADERS": "hunter2"}, []string{"RECCO_SERVICE_HEADERS", "line 1", "Name: value"}},
 		{nil, map[string]string{"RECCO_SERVICE_HEADERS": "@/no/such/file"}, []string{"RECCO_SERVICE_HEADERS", "/no/such/file", "no such file"}},
 		{nil, map[string]string{"SERVICE_TIMEOUT": "x"}, []string{`SERVICE_TIMEOUT (--service-timeout) is "x", but takes a duration above zero, such as 500ms or 2s`}},
