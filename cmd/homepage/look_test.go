@@ -34,7 +34,7 @@ const (
 // streamed, and checks it.
 func onBothPages(t *testing.T, promoSays, reccoSays string, check func(t *testing.T, tab context.Context)) {
 	t.Helper()
-	tab := openBrowser(t)
+	tab := openTab(t)
 	t.Run("whole", func(t *testing.T) {
 		openWhole(t, tab, promoSays, reccoSays)
 		check(t, tab)
@@ -119,7 +119,7 @@ func TestTheKeyboardGoesInThePagesOrder(t *testing.T) {
 	}
 	for _, page := range pages {
 		t.Run(page.name, func(t *testing.T) {
-			tab := openBrowser(t)
+			tab := openTab(t)
 			page.open(t, tab)
 			if got, want := tabThrough(t, tab), slices.Concat(header, page.main, desk); !slices.Equal(got, want) {
 				t.Errorf("the keyboard reaches %q, want %q", got, want)
@@ -132,7 +132,7 @@ func TestTheKeyboardGoesInThePagesOrder(t *testing.T) {
 			}
 		})
 	}
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	for _, path := range []string{"/upload", "/nothing"} {
 		t.Run(path, func(t *testing.T) {
 			drive(t, tab, chromedp.Navigate(p.url+path), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab))
@@ -190,7 +190,7 @@ func words(t *testing.T, page string) (list []string) {
 
 // Screen readers hear of each section once, when it comes.
 func TestArrivalsAreAnnouncedOnce(t *testing.T) {
-	tab := openBrowser(t)
+	tab := openTab(t)
 	promo, recco := openWaiting(t, tab, offer, `{"items":7}`)
 	if got := announced(t, tab); len(got) > 0 {
 		t.Errorf("before anything comes, %q is announced", got)
@@ -298,7 +298,7 @@ func TestLongWordsWrap(t *testing.T) {
 	longBooks := fmt.Sprintf(`{"items":[{"title":%q,"url":"/","reason":%q},{"title":%q},{"title":"Short","reason":%[2]q}]}`, longWord, longWord, address)
 	onBothPages(t, long, longBooks, checkNothingIsCutOff)
 
-	p, tab := start(t, nil), openBrowser(t)
+	p, tab := start(t, nil), openTab(t)
 	drive(t, tab, chromedp.Navigate(p.url+"/nothing"))
 	checkNothingIsCutOff(t, tab)
 	drive(t, tab,
@@ -345,7 +345,7 @@ func TestPicturesThatFailLookLikeNone(t *testing.T) {
 		return read(t, tab, chromedp.CaptureScreenshot())
 	}
 	for name, open := range map[string]func(t *testing.T, tab context.Context, promoSays, reccoSays string){"whole": openWhole, "streamed": openStreamed} {
-		tab := openBrowser(t)
+		tab := openTab(t)
 		drive(t, tab, chromedp.EmulateViewport(1000, 1600))
 		want := look(t, tab, open, "")
 		for kind, picture := range map[string]string{"missing": "/nothing.png", "not a picture": "/upload", "refused": "http://127.0.0.1:1/a.png", "never there": never.url} {
@@ -377,7 +377,7 @@ func favicon(t *testing.T) string {
 
 // What stands in for a picture is the title's first letter as readers see it.
 func TestCoverLetters(t *testing.T) {
-	onBothPages(t, offer, `{"items":[{"title":"“Émile”"},{"title":"E\u0301mile"},{"title":"👩🏽‍🚀 in space"},{"title":"\u2067 ספר"},{"title":"🇫🇷"},{"title":"1984"},{"title":"…"},{"title":""}]}`, func(t *testing.T, tab context.Context) {
+	onBothPages(t, offer, `{"items":[{"title":"“Émile”"},{"title":"E\u0301mile"},{"title":"👩🏽‍🚀 in space"},{"title":"\u2067 ספר"},{"title":"🇫🇷"},{"title":"1984"},{"title":"…"},{"reason":"Because."}]}`, func(t *testing.T, tab context.Context) {
 		want := []string{"É", "E\u0301", "👩🏽‍🚀", "ס", "🇫🇷", "1", "", "A"}
 		if got := evaluate[[]string](t, tab, `[...document.querySelectorAll(".cover")].map((cover) => cover.dataset.letter)`); !slices.Equal(got, want) {
 			t.Errorf("the covers show %q, want %q", got, want)
@@ -409,7 +409,7 @@ func TestForcedColours(t *testing.T) {
 			}
 		}
 	})
-	tab := openBrowser(t)
+	tab := openTab(t)
 	emulate(t, tab, "forced-colors", "active")
 	openWaiting(t, tab, offer, books)
 	if !evaluate[bool](t, tab, fmt.Sprintf(`(%s)(".hero, i", document.querySelector("main").shadowRoot)`, framed)) {
@@ -420,7 +420,7 @@ func TestForcedColours(t *testing.T) {
 func TestReducedMotionStillsThePlaceholders(t *testing.T) {
 	for value, want := range map[string]bool{"reduce": false, "no-preference": true} {
 		t.Run(value, func(t *testing.T) {
-			tab := openBrowser(t)
+			tab := openTab(t)
 			emulate(t, tab, "prefers-reduced-motion", value)
 			openWaiting(t, tab, offer, books)
 			if got := evaluate[bool](t, tab, `[...document.querySelector("main").shadowRoot.querySelectorAll("i")].some((i) => getComputedStyle(i).animationName !== "none")`); got != want {
@@ -435,7 +435,7 @@ func TestNothingTodayLeavesNoGap(t *testing.T) {
 	const nothing, noBooks = `{"title":"","text":""}`, `{"items":[]}`
 	gaps := func(promoSays, reccoSays string) map[string][]float64 {
 		found := map[string][]float64{}
-		tab := openBrowser(t)
+		tab := openTab(t)
 		for name, open := range map[string]func(t *testing.T, tab context.Context, promoSays, reccoSays string){"whole": openWhole, "streamed": openStreamed} {
 			open(t, tab, promoSays, reccoSays)
 			found[name] = evaluate[[]float64](t, tab, `(() => {
