@@ -39,7 +39,7 @@ func (b *body) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content := b.plain
-	if quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 {
+	if quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 && len(b.gzip()) < len(b.plain) { // which a PNG is not
 		content = b.gzip()
 		w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
 	}

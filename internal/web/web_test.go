@@ -399,7 +399,7 @@ func TestTheMachineDoesNotDecideTypes(t *testing.T) {
 
 func TestCompression(t *testing.T) {
 	s := newSite(t)
-	for path, want := range map[string]string{"/": "gzip", "/upload": "gzip", assetURL(t, "style.css"): "gzip", assetURL(t, "pictures/challenge.svg"): "gzip", "/certificate": ""} {
+	for path, want := range map[string]string{"/": "gzip", "/upload": "gzip", assetURL(t, "style.css"): "gzip", assetURL(t, "pictures/challenge.svg"): "gzip", assetURL(t, "pictures/share.png"): "", "/certificate": ""} {
 		if got := get(t, s, path, "Accept-Encoding", "gzip").header.Get("Content-Encoding"); got != want {
 			t.Errorf("%s: Content-Encoding %q, want %q", path, got, want)
 		}
