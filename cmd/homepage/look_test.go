@@ -104,9 +104,16 @@ func TestTheKeyboardGoesInThePagesOrder(t *testing.T) {
 		open func(t *testing.T, tab context.Context)
 		main []string
 	}{
-		{"whole", func(t *testing.T, tab context.Context) { openWhole(t, tab, offer, books) }, []string{"/cake", "/one", "/two"}},
-		{"recommendations first", func(t *testing.T, tab context.Context) { openStreamed(t, tab, offer, books) }, []string{"/cake", "/one", "/two"}},
+		{"whole", func(t *testing.T, tab context.Context) {
+			t.Helper()
+			openWhole(t, tab, offer, books)
+		}, []string{"/cake", "/one", "/two"}},
+		{"recommendations first", func(t *testing.T, tab context.Context) {
+			t.Helper()
+			openStreamed(t, tab, offer, books)
+		}, []string{"/cake", "/one", "/two"}},
 		{"offer first", func(t *testing.T, tab context.Context) {
+			t.Helper()
 			promo, recco := openWaiting(t, tab, offer, books)
 			promo.open()
 			await(t, tab, seen("#promo-title"))
@@ -114,11 +121,15 @@ func TestTheKeyboardGoesInThePagesOrder(t *testing.T) {
 			await(t, tab, seen("#recco-title"))
 		}, []string{"/cake", "/one", "/two"}},
 		{"without the offer so far", func(t *testing.T, tab context.Context) {
+			t.Helper()
 			_, recco := openWaiting(t, tab, offer, books)
 			recco.open()
 			await(t, tab, seen("#recco-title"))
 		}, []string{"/one", "/two"}},
-		{"with neither so far", func(t *testing.T, tab context.Context) { openWaiting(t, tab, offer, books) }, nil},
+		{"with neither so far", func(t *testing.T, tab context.Context) {
+			t.Helper()
+			openWaiting(t, tab, offer, books)
+		}, nil},
 	}
 	for _, page := range pages {
 		t.Run(page.name, func(t *testing.T) {
@@ -323,6 +334,7 @@ func TestTextRunsInItsOwnDirection(t *testing.T) {
 		fmt.Sprintf(`{"title":%q,"text":%q,"action":%q,"url":"/"}`, hebrew, hebrew, arabic),
 		fmt.Sprintf(`{"items":[{"title":%q,"reason":%q,"url":"/"},{"title":%q},{"title":"English"}]}`, arabic, hebrew, arabic),
 		func(t *testing.T, tab context.Context) {
+			t.Helper()
 			for selector, want := range map[string]string{
 				"#promo-title": "rtl", ".hero .lead": "rtl", ".hero .button": "rtl", ".hero .eyebrow": "ltr",
 				".book:nth-child(1) h3": "rtl", ".book:nth-child(1) a": "rtl", ".book:nth-child(1) .reason": "rtl",
@@ -383,6 +395,7 @@ func favicon(t *testing.T) string {
 // What stands in for a picture is the title's first letter as readers see it.
 func TestCoverLetters(t *testing.T) {
 	onBothPages(t, offer, `{"items":[{"title":"“Émile”"},{"title":"E\u0301mile"},{"title":"👩🏽‍🚀 in space"},{"title":"\u2067 ספר"},{"title":"🇫🇷"},{"title":"1984"},{"title":"…"},{"reason":"Because."}]}`, func(t *testing.T, tab context.Context) {
+		t.Helper()
 		want := []string{"É", "E\u0301", "👩🏽‍🚀", "ס", "🇫🇷", "1", "", "A"}
 		if got := evaluate[[]string](t, tab, `[...document.querySelectorAll(".cover")].map((cover) => cover.dataset.letter)`); !slices.Equal(got, want) {
 			t.Errorf("the covers show %q, want %q", got, want)
@@ -404,6 +417,7 @@ func emulate(t *testing.T, tab context.Context, name, value string) {
 func TestForcedColours(t *testing.T) {
 	const framed = `(selector, root = document) => [...root.querySelectorAll(selector)].every((e) => parseFloat(getComputedStyle(e).borderTopWidth) >= 1)`
 	onBothPages(t, offer, books, func(t *testing.T, tab context.Context) {
+		t.Helper()
 		emulate(t, tab, "forced-colors", "active")
 		if got := evaluate[[]string](t, tab, `[...document.querySelectorAll("nav a")].filter((a) => getComputedStyle(a).textDecorationLine === "underline").map((a) => a.textContent)`); !slices.Equal(got, []string{"Home"}) {
 			t.Errorf("the underlined pages are %q", got)
