@@ -16,7 +16,7 @@ build: ## build the program as .bin/homepage
 
 test: setup ## install what is missing and run every test with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "Not root: tests that mount a small disk (a full one, a read-only one) will be skipped."
-	go test -race -count=1 -vet=off ./...
+	go test -race -count=1 -vet=off -p 4 ./...
 
 # The bench is a module of its own, so it is checked on its own.
 lint: ## check the code: vet, formats, arrows, tidiness, and that it builds elsewhere
@@ -61,7 +61,7 @@ audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 
 # What the tests need: a C compiler for the race detector, a browser, four
 # readers of PDF, and a proxy. Each is a command and the package of Debian that has it.
-TOOLS := cc:gcc chromium:chromium qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx
+TOOLS := cc:gcc chromium-headless-shell:chromium-headless-shell qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx
 
 # Downloads leave the processor idle, so the tests are compiled meanwhile. What
 # that has to complain of, the tests will say.

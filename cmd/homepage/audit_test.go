@@ -36,7 +36,7 @@ func TestAuditLighthouse(t *testing.T) {
 					args = append(args, "--preset=desktop")
 				}
 				cmd := exec.CommandContext(t.Context(), "npx", args...)
-				cmd.Env = append(os.Environ(), "CHROME_PATH=/usr/bin/chromium")
+				cmd.Env = append(os.Environ(), "CHROME_PATH=/usr/bin/chromium-headless-shell")
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}

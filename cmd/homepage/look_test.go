@@ -95,6 +95,7 @@ func tabThrough(t *testing.T, tab context.Context) (links []string) {
 // The keyboard goes through a page in the order in which it stands there,
 // whatever came first, and before all of it has come.
 func TestTheKeyboardGoesInThePagesOrder(t *testing.T) {
+	t.Parallel()
 	var (
 		header = []string{"#content", "/", "/", "/upload", "/certificate"}
 		desk   = []string{"/upload", "/certificate"}
@@ -204,6 +205,7 @@ func words(t *testing.T, page string) (list []string) {
 
 // Screen readers hear of each section once, when it comes.
 func TestArrivalsAreAnnouncedOnce(t *testing.T) {
+	t.Parallel()
 	tab := openTab(t)
 	promo, recco := openWaiting(t, tab, offer, `{"items":7}`)
 	if got := announced(t, tab); len(got) > 0 {
@@ -307,6 +309,7 @@ func checkNothingIsCutOff(t *testing.T, tab context.Context) {
 }
 
 func TestLongWordsWrap(t *testing.T) {
+	t.Parallel()
 	address := "https://books.example/" + strings.Repeat("a/very/long/path/", 6)
 	long := fmt.Sprintf(`{"title":%q,"text":%q,"action":%q,"url":"/"}`, longWord, "See "+address, longWord)
 	longBooks := fmt.Sprintf(`{"items":[{"title":%q,"url":"/","reason":%q},{"title":%q},{"title":"Short","reason":%[2]q}]}`, longWord, longWord, address)
@@ -329,6 +332,7 @@ func TestLongWordsWrap(t *testing.T) {
 // What services send runs in its own direction, and what stands beside it in
 // the page's.
 func TestTextRunsInItsOwnDirection(t *testing.T) {
+	t.Parallel()
 	const hebrew, arabic = "ספרים לחורף (2)!", "كتاب الشتاء"
 	onBothPages(t,
 		fmt.Sprintf(`{"title":%q,"text":%q,"action":%q,"url":"/"}`, hebrew, hebrew, arabic),
@@ -349,6 +353,7 @@ func TestTextRunsInItsOwnDirection(t *testing.T) {
 
 // A picture that can't be loaded, or not yet, looks like none at all.
 func TestPicturesThatFailLookLikeNone(t *testing.T) {
+	t.Parallel()
 	never := newGate(t, "")
 	const promo, recco = `{"title":"Cake on Friday","text":"With cream.","url":"/","image":%q}`, `{"items":[{"title":"“Émile”","image":%q},{"title":"Two"}]}`
 	look := func(t *testing.T, tab context.Context, open func(t *testing.T, tab context.Context, promoSays, reccoSays string), picture string) []byte {
@@ -394,6 +399,7 @@ func favicon(t *testing.T) string {
 
 // What stands in for a picture is the title's first letter as readers see it.
 func TestCoverLetters(t *testing.T) {
+	t.Parallel()
 	onBothPages(t, offer, `{"items":[{"title":"“Émile”"},{"title":"E\u0301mile"},{"title":"👩🏽‍🚀 in space"},{"title":"\u2067 ספר"},{"title":"🇫🇷"},{"title":"1984"},{"title":"…"},{"reason":"Because."}]}`, func(t *testing.T, tab context.Context) {
 		t.Helper()
 		want := []string{"É", "E\u0301", "👩🏽‍🚀", "ס", "🇫🇷", "1", "", "A"}
@@ -415,6 +421,7 @@ func emulate(t *testing.T, tab context.Context, name, value string) {
 
 // With forced colours, what was told by a colour is told by a line.
 func TestForcedColours(t *testing.T) {
+	t.Parallel()
 	const framed = `(selector, root = document) => [...root.querySelectorAll(selector)].every((e) => parseFloat(getComputedStyle(e).borderTopWidth) >= 1)`
 	onBothPages(t, offer, books, func(t *testing.T, tab context.Context) {
 		t.Helper()
@@ -437,6 +444,7 @@ func TestForcedColours(t *testing.T) {
 }
 
 func TestReducedMotionStillsThePlaceholders(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]bool{"reduce": false, "no-preference": true} {
 		t.Run(value, func(t *testing.T) {
 			tab := openTab(t)
@@ -451,6 +459,7 @@ func TestReducedMotionStillsThePlaceholders(t *testing.T) {
 
 // A section that has nothing to show today leaves no gap.
 func TestNothingTodayLeavesNoGap(t *testing.T) {
+	t.Parallel()
 	const nothing, noBooks = `{"title":"","text":""}`, `{"items":[]}`
 	gaps := func(promoSays, reccoSays string) map[string][]float64 {
 		found := map[string][]float64{}

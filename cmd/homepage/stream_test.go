@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/animation"
@@ -232,9 +233,13 @@ func begin(t *testing.T, tab context.Context, url string) {
 // since a page without JavaScript can't be made to watch itself.
 func await(t *testing.T, tab context.Context, expression string) {
 	t.Helper()
+	frame := time.NewTicker(time.Second / 60) // more often would only keep the processor from the browser
+	defer frame.Stop()
 	for !evaluate[bool](t, tab, expression) {
-		if err := tab.Err(); err != nil {
-			t.Fatalf("%s: %v", expression, err)
+		select {
+		case <-frame.C:
+		case <-tab.Done():
+			t.Fatalf("%s: %v", expression, tab.Err())
 		}
 	}
 }
@@ -252,6 +257,7 @@ func seen(selector string) string {
 // The page is there while both services are slow, and each section comes to
 // its place when it comes, without a line of JavaScript.
 func TestSectionsComeInAnyOrder(t *testing.T) {
+	t.Parallel()
 	const (
 		promoWaits, reccoWaits = ".hero .waiting", ".shelf .waiting"
 		promoThere, reccoThere = "#promo-title", "#recco-title"
@@ -351,6 +357,7 @@ func axValue(value *accessibility.Value) string {
 
 // What comes takes the room that was kept for it: nothing jumps.
 func TestSectionsDoNotShiftThePage(t *testing.T) {
+	t.Parallel()
 	tab := openTab(t)
 	for _, test := range []struct {
 		name         string
@@ -386,6 +393,7 @@ func TestSectionsDoNotShiftThePage(t *testing.T) {
 
 // When the site dies amid a page, the page itself says what has not come.
 func TestTheSiteDiesAmidThePage(t *testing.T) {
+	t.Parallel()
 	promo, recco := newGate(t, cake), newGate(t, cakeBook)
 	cmd, p := spawn(t, t.TempDir(), "PROMO_SERVICE_URL="+promo.url, "RECCO_SERVICE_URL="+recco.url)
 	tab := openTab(t)

@@ -25,6 +25,7 @@ func busy(w http.ResponseWriter, r *http.Request, status int, retryAfter string)
 // The form waits until the site has a free place, says so, and goes on by itself
 // with all of its files, in their order.
 func TestTheFormWaitsForAFreePlace(t *testing.T) {
+	t.Parallel()
 	p, tab := start(t, map[string]string{"UPLOAD_MAX_PER_CLIENT": "1"}), openTab(t)
 	slow := startUpload(t, p.url)
 	drive(t, tab,
@@ -43,6 +44,7 @@ func TestTheFormWaitsForAFreePlace(t *testing.T) {
 
 // However the site says when to come back, the form does not come sooner.
 func TestTheFormWaitsAsLongAsItIsTold(t *testing.T) {
+	t.Parallel()
 	p, tab := start(t, nil), openTab(t)
 	var posts atomic.Int32
 	var told time.Time
@@ -76,6 +78,7 @@ func TestTheFormWaitsAsLongAsItIsTold(t *testing.T) {
 // The form stops waiting when the visitor says so, and never waits longer than
 // ten minutes; then it says what the site said.
 func TestTheFormStopsWaiting(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, retryAfter string
 		cancel           bool

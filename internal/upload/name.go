@@ -75,8 +75,12 @@ func shorten(name string, limit int) string {
 // isReserved tells whether Windows would take the name for a device's, which it
 // does whatever the extension.
 func isReserved(name string) bool {
-	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	stem, _, _ := strings.Cut(name, ".")
 	stem = strings.TrimRight(stem, " ")
+	if len(stem) > len("CONOUT$") {
+		return false
+	}
+	stem = strings.ToUpper(stem)
 	switch stem {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true

@@ -37,17 +37,9 @@ type File struct {
 type Receipt struct {
 	Name     string // in the folder
 	Original string // the sender's name for it
+	Existed  string // the name that it was meant to have, if another file had that already
 	Bytes    int64
 	SHA256   [sha256.Size]byte
-}
-
-// Existed returns the name that the file was meant to have but another file had
-// already, or an empty string if the name was free.
-func (r Receipt) Existed() string {
-	if name := CleanName(r.Original); name != r.Name {
-		return name
-	}
-	return ""
 }
 
 // Store is a folder of uploads. It is safe for concurrent use.
@@ -207,9 +199,13 @@ func (s *Store) publish(all []*tempFile) (receipts []Receipt, err error) {
 		}
 	}()
 	for _, t := range all {
-		t.receipt.Name, err = s.name(t.file, CleanName(t.receipt.Original))
+		meant := CleanName(t.receipt.Original)
+		t.receipt.Name, err = s.name(t.file, meant)
 		if err != nil {
 			return receipts, err
+		}
+		if t.receipt.Name != meant {
+			t.receipt.Existed = meant
 		}
 		receipts = append(receipts, t.receipt)
 	}

@@ -88,7 +88,7 @@ func TestReceive(t *testing.T) {
 	want := []upload.Receipt{
 		{Name: "a.txt", Original: "a.txt", Bytes: 3, SHA256: sha256.Sum256([]byte("one"))},
 		{Name: "b.txt", Original: "../b.txt", Bytes: 5, SHA256: sha256.Sum256([]byte("three"))},
-		{Name: "a-1.txt", Original: "a.txt", Bytes: 3, SHA256: sha256.Sum256([]byte("two"))},
+		{Name: "a-1.txt", Original: "a.txt", Existed: "a.txt", Bytes: 3, SHA256: sha256.Sum256([]byte("two"))},
 	}
 	if diff := cmp.Diff(want, receipts); diff != "" {
 		t.Error(diff)

@@ -56,7 +56,7 @@ func (f flashMessages) leave(w http.ResponseWriter, r *http.Request, receipts []
 	}
 	message.Expires = f.now().Add(flashLife).Unix()
 	for _, r := range receipts {
-		file := flashFile{r.Name, r.Existed(), r.Bytes, r.SHA256[:]}
+		file := flashFile{r.Name, r.Existed, r.Bytes, r.SHA256[:]}
 		if message.More > 0 || !f.fits(message, file) {
 			message.More++
 			continue
