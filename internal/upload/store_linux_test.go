@@ -3,7 +3,9 @@ package upload_test
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,6 +35,32 @@ func mount(t *testing.T, kind string, flags uintptr, options string) string {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+// lyingDisk mounts a file system of 300 MiB on a device that has only 40, so that
+// it takes more than it can keep, and says so only when it is told to sync.
+func lyingDisk(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		t.Skip("this test needs a loop device: ", err)
+	}
+	image := filepath.Join(mount(t, "tmpfs", 0, "size=40m"), "image")
+	folder := t.TempDir()
+	for _, command := range [][]string{
+		{"truncate", "--size=300M", image},
+		{"mkfs.ext4", "-q", "-O", "^has_journal", image},
+		{"mount", "-o", "loop", image, folder},
+	} {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(folder, 0); err != nil {
@@ -255,5 +283,19 @@ func TestTemporaryFilesWithNames(t *testing.T) {
 			}
 			manySendersOfOneName(t, store, folder)
 		})
+	}
+}
+
+// A sync that fails while more is written is final: the one at the end would not
+// know of it.
+func TestASyncThatFailsMidway(t *testing.T) {
+	folder := lyingDisk(t)
+	store := openAt(t, folder, 0)
+	_, err := store.Receive(-1, sequence(nil, upload.File{Name: "a", Body: zeros(64 << 20)}))
+	if !errors.Is(err, upload.ErrNoSpace) { // later syncs say EIO
+		t.Errorf("error %v, want %v", err, upload.ErrNoSpace)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "a")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want nothing to be stored", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // tempFiles makes temporary files, which nobody sees until they are published
@@ -61,30 +63,33 @@ type tempFile struct {
 func (t *tempFile) fill(body io.Reader, space *diskSpace, buffer []byte) error {
 	hash := sha256.New()
 	disk := &diskWriter{file: t.file, space: space}
+	disk.syncing.SetLimit(1)
 	n, err := io.CopyBuffer(io.MultiWriter(disk, hash), body, buffer)
 	t.receipt.Bytes = n
 	hash.Sum(t.receipt.SHA256[:0])
-	return err
+	return errors.Join(err, disk.syncing.Wait())
 }
 
-// diskWriter writes a file as long as there is space. Every writebackSize bytes
-// it has the system start writing them to the disk, so that the sync at the end
-// has little left to wait for.
+// diskWriter writes a file as long as there is space. Beside, it syncs what is
+// there every syncSize bytes, so that the sync at the end has little to wait for.
+// An error of those is in syncing: the system may have dropped what it could not
+// write, and a later sync would not report it.
 type diskWriter struct {
 	file    *os.File
 	space   *diskSpace
 	written int64 // bytes
-	started int64 // of them, bytes that the system was told to write back
+	synced  int64 // of them, bytes that were written before the last sync
+	syncing errgroup.Group
 }
 
-const writebackSize = 8 << 20 // bytes
+const syncSize = 64 << 20 // bytes
 
 func (d *diskWriter) Write(p []byte) (int, error) {
 	n, err := d.space.write(d.file, p)
 	d.written += int64(n)
-	if d.written-d.started >= writebackSize {
-		startWriteback(d.file, d.started, d.written-d.started)
-		d.started = d.written
+	if d.written-d.synced >= syncSize {
+		d.synced = d.written
+		d.syncing.Go(d.file.Sync) // once the one before has ended
 	}
 	return n, err
 }

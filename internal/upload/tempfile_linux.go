@@ -58,11 +58,6 @@ func (t renamedTempFiles) publish(file *os.File, name string) error {
 	return errors.Join(err, folder.Close())
 }
 
-// startWriteback is a hint: whatever it can't start is left to the sync.
-func startWriteback(file *os.File, from, size int64) {
-	_ = unix.SyncFileRange(int(file.Fd()), from, size, unix.SYNC_FILE_RANGE_WRITE)
-}
-
 // fileSystem names the kind of file system that the folder is on, or returns an
 // empty string if it can't be told.
 func fileSystem(folder string) string {
