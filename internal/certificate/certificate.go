@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+
+	"homepage/internal/pdf"
 )
 
 // Placeholder is the text in a template that the stamp takes the place of.
@@ -52,7 +54,7 @@ func Link(file []byte) (t *Template, err error) {
 		// Whoever writes a template is not trusted to write one that pdfcpu,
 		// or this package, reads without a mistake of its own.
 		if p := recover(); p != nil {
-			t, err = nil, damaged("reading it failed (%v)", p)
+			t, err = nil, pdf.Damaged("reading it failed (%v)", p)
 		}
 	}()
 	switch {
@@ -67,15 +69,25 @@ func Link(file []byte) (t *Template, err error) {
 	if header < 0 {
 		return nil, errors.New("the file is no PDF: it has no %PDF- header")
 	}
-	d, err := open(file[header:])
+	read, err := pdf.Open(file[header:])
 	if err != nil {
 		return nil, err
+	}
+	d := &document{read}
+	if d.Signed() {
+		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
 	if t, err = d.link(); err != nil {
 		return nil, err
 	}
 	return t, t.check()
 }
+
+// document is a template's file.
+type document struct{ *pdf.Document }
+
+// alphabet is every character that a stamp can have.
+const alphabet = "0123456789-:.T+"
 
 // link finds the place of the stamp and builds the update.
 func (d *document) link() (*Template, error) {
@@ -87,15 +99,15 @@ func (d *document) link() (*Template, error) {
 	if len(fields) > 0 {
 		widget = fields[0].widget
 	}
-	hits, err := d.finder(Placeholder).find(widget)
+	hits, err := d.Find(Placeholder, widget)
 	if err != nil {
 		return nil, err
 	}
 	if err := refuse(hits, fields); err != nil {
 		return nil, err
 	}
-	u, r := d.newUpdate(), d.newReport()
-	var own *font
+	u, r := &update{Update: d.NewUpdate()}, d.newReport()
+	var own *pdf.Font
 	var resource types.Object
 	if len(fields) > 0 {
 		own, resource, err = d.fontOf(fields[0])
@@ -103,7 +115,7 @@ func (d *document) link() (*Template, error) {
 			return nil, err
 		}
 	} else {
-		own = hits[0].font
+		own = hits[0].Font
 	}
 	glyphs, standard := r.chooseFont(own)
 	if len(fields) > 0 {
@@ -128,7 +140,7 @@ func (d *document) link() (*Template, error) {
 
 // template cuts the file with its update where the first slot begins.
 func (u *update) template(r Report) *Template {
-	whole := slices.Concat(u.doc.file, u.buf.Bytes())
+	whole := slices.Concat(u.Doc.File, u.Buf.Bytes())
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, func(a, b slot) int { return a.at - b.at })
 	first := slots[0].at
@@ -140,7 +152,7 @@ func (u *update) template(r Report) *Template {
 }
 
 // refuse sees that there is one place for the stamp, and that it can be seen.
-func refuse(hits []hit, fields []field) error {
+func refuse(hits []pdf.Hit, fields []field) error {
 	var places []string
 	for range fields {
 		places = append(places, "the form field "+FieldName)
@@ -158,25 +170,14 @@ func refuse(hits []hit, fields []field) error {
 		return nil
 	}
 	switch h := hits[0]; {
-	case h.annotation:
-		return fmt.Errorf("the placeholder is in an annotation on page %d; write it in the page itself, or use a form field named %s", h.page, FieldName)
-	case h.invisible:
-		return fmt.Errorf("the placeholder on page %d is invisible text, such as lies behind a scan; write it as visible text", h.page)
-	case h.replacement:
-		return fmt.Errorf("the placeholder on page %d is in text that has a replacement text (ActualText), which readers would take instead of the stamp; remove that", h.page)
+	case h.Annotation:
+		return fmt.Errorf("the placeholder is in an annotation on page %d; write it in the page itself, or use a form field named %s", h.Page, FieldName)
+	case h.Invisible:
+		return fmt.Errorf("the placeholder on page %d is invisible text, such as lies behind a scan; write it as visible text", h.Page)
+	case h.Replacement:
+		return fmt.Errorf("the placeholder on page %d is in text that has a replacement text (ActualText), which readers would take instead of the stamp; remove that", h.Page)
 	}
 	return nil
-}
-
-// String says where the hit is.
-func (h hit) String() string {
-	switch {
-	case h.annotation:
-		return fmt.Sprintf("page %d, in an annotation", h.page)
-	case h.form != types.IndirectRef{}:
-		return fmt.Sprintf("page %d, in the form XObject %d", h.page, h.form.ObjectNumber)
-	}
-	return fmt.Sprintf("page %d", h.page)
 }
 
 // check reads a certificate back. Its stamp is one that no template shows, with
@@ -191,15 +192,16 @@ func (t *Template) check() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("a certificate made of this template can't be read back: %s; save the PDF anew from the program that made it", fmt.Sprintf(format, args...))
 	}
-	d, err := open(b.Bytes())
+	read, err := pdf.Open(b.Bytes())
 	if err != nil {
 		return bad("%v", err)
 	}
-	shown, err := d.finder(stamp).find(types.IndirectRef{})
+	d := &document{read}
+	shown, err := d.Find(stamp, types.IndirectRef{})
 	if err != nil {
 		return bad("%v", err)
 	}
-	left, err := d.finder(Placeholder).find(types.IndirectRef{})
+	left, err := d.Find(Placeholder, types.IndirectRef{})
 	if err != nil {
 		return bad("%v", err)
 	}
@@ -211,7 +213,7 @@ func (t *Template) check() error {
 		return bad("%v", err)
 	}
 	for _, f := range fields {
-		if got := d.text(d.dict(f.ref)["V"]); got != stamp {
+		if got := d.Text(d.Dict(f.ref)["V"]); got != stamp {
 			return bad("the form field has the value %q", got)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+
+	"homepage/internal/pdf"
 )
 
 // FieldName is the name of a form's text field that takes the stamp in place
@@ -40,14 +42,14 @@ const (
 
 // fields returns the fields named timestamp, at most two.
 func (d *document) fields() ([]field, error) {
-	form := d.dict(d.catalog["AcroForm"])
+	form := d.Dict(d.Catalog["AcroForm"])
 	var found []field
 	seen := map[int]bool{}
 	var walk func(o types.Object, inherited types.Dict, depth int) error
 	walk = func(o types.Object, inherited types.Dict, depth int) error {
 		ref, ok := o.(types.IndirectRef)
-		own := d.dict(o)
-		if number := ref.ObjectNumber.Value(); !ok || own == nil || seen[number] || depth > 32 || len(found) == maxHits {
+		own := d.Dict(o)
+		if number := ref.ObjectNumber.Value(); !ok || own == nil || seen[number] || depth > 32 || len(found) == 2 {
 			return nil
 		}
 		seen[ref.ObjectNumber.Value()] = true
@@ -59,8 +61,8 @@ func (d *document) fields() ([]field, error) {
 				all[key] = value
 			}
 		}
-		kids := d.array(own["Kids"])
-		if d.text(own["T"]) != FieldName {
+		kids := d.Array(own["Kids"])
+		if d.Text(own["T"]) != FieldName {
 			for _, kid := range kids {
 				if err := walk(kid, all, depth+1); err != nil {
 					return err
@@ -68,30 +70,30 @@ func (d *document) fields() ([]field, error) {
 			}
 			return nil
 		}
-		if d.name(all["FT"]) != "Tx" {
+		if d.Name(all["FT"]) != "Tx" {
 			return fmt.Errorf("the form field %s is no text field; make it one", FieldName)
 		}
-		f := field{ref: ref, widget: ref, fonts: d.dict(d.dict(form["DR"])["Font"])}
+		f := field{ref: ref, widget: ref, fonts: d.Dict(d.Dict(form["DR"])["Font"])}
 		if len(kids) > 1 {
 			return fmt.Errorf("the form field %s is shown %d times; keep one", FieldName, len(kids))
 		}
 		if len(kids) == 1 {
 			if f.widget, ok = kids[0].(types.IndirectRef); !ok {
-				return damaged("the form field %s has no widget", FieldName)
+				return pdf.Damaged("the form field %s has no widget", FieldName)
 			}
-			if da, ok := d.dict(f.widget)["DA"]; ok {
+			if da, ok := d.Dict(f.widget)["DA"]; ok {
 				all["DA"] = da
 			}
 		}
-		f.flags, f.quadding = int(d.number(all["Ff"])), int(d.number(all["Q"]))
-		f.appearance = d.text(all["DA"])
+		f.flags, f.quadding = int(d.Number(all["Ff"])), int(d.Number(all["Q"]))
+		f.appearance = d.Text(all["DA"])
 		_, f.limited = all["MaxLen"]
 		f.page = d.pageOf(f.widget)
 		found = append(found, f)
 		return nil
 	}
 	inherited := types.Dict{"DA": form["DA"], "Q": form["Q"]}
-	for _, o := range d.array(form["Fields"]) {
+	for _, o := range d.Array(form["Fields"]) {
 		if err := walk(o, inherited, 0); err != nil {
 			return nil, err
 		}
@@ -104,8 +106,8 @@ func (d *document) fields() ([]field, error) {
 
 // pageOf returns the page that has an annotation, from 1, or 0.
 func (d *document) pageOf(annotation types.IndirectRef) int {
-	for i, p := range d.pages {
-		for _, o := range d.array(p.dict["Annots"]) {
+	for i, p := range d.Pages {
+		for _, o := range d.Array(p.Dict["Annots"]) {
 			if ref, ok := o.(types.IndirectRef); ok && ref.ObjectNumber == annotation.ObjectNumber {
 				return i + 1
 			}
@@ -123,46 +125,46 @@ type style struct {
 
 func readStyle(appearance string) style {
 	var s style
-	l := &lexer{data: []byte(appearance)}
-	for op, ok := l.operation(); ok; op, ok = l.operation() {
-		switch op.operator {
+	l := &pdf.Lexer{Data: []byte(appearance)}
+	for op, ok := l.Operation(); ok; op, ok = l.Operation() {
+		switch op.Operator {
 		case "Tf":
-			if len(op.operands) == 2 {
-				s.font, s.size = string(op.operands[0].str), op.operands[1].num
+			if len(op.Operands) == 2 {
+				s.font, s.size = string(op.Operands[0].Str), op.Operands[1].Num
 			}
 		case "g", "rg", "k":
-			s.colour = appearance[op.start:op.end] + "\n"
+			s.colour = appearance[op.Start:op.End] + "\n"
 		}
 	}
 	return s
 }
 
 // fontOf returns the font of the field's DA.
-func (d *document) fontOf(f field) (*font, types.Object, error) {
+func (d *document) fontOf(f field) (*pdf.Font, types.Object, error) {
 	o := f.fonts[readStyle(f.appearance).font]
-	dict := d.dict(o)
+	dict := d.Dict(o)
 	if dict == nil {
 		return nil, nil, nil
 	}
-	read, err := d.readFont(dict)
+	read, err := d.ReadFont(dict)
 	return read, o, err
 }
 
 // stampField writes the field with the stamp as its value, read only, and an
 // appearance that shows it: viewers that would make one of their own are not
 // asked to.
-func (u *update) stampField(f field, own *font, resource types.Object, g glyphs) (warnings []string) {
-	d := u.doc
-	widget := d.dict(f.widget).Clone().(types.Dict)
-	rect := d.array(widget["Rect"])
+func (u *update) stampField(f field, own *pdf.Font, resource types.Object, g pdf.Glyphs) (warnings []string) {
+	d := &document{u.Doc}
+	widget := d.Dict(f.widget).Clone().(types.Dict)
+	rect := d.Array(widget["Rect"])
 	var corners [4]float64
 	for i := range min(len(rect), 4) {
-		corners[i] = d.number(rect[i])
+		corners[i] = d.Number(rect[i])
 	}
 	width, height := abs(corners[2]-corners[0]), abs(corners[3]-corners[1])
 	form := types.Dict{"Type": types.Name("XObject"), "Subtype": types.Name("Form")}
-	characteristics := d.dict(widget["MK"])
-	switch quarter := int(d.number(characteristics["R"])) / 90 % 4; quarter {
+	characteristics := d.Dict(widget["MK"])
+	switch quarter := int(d.Number(characteristics["R"])) / 90 % 4; quarter {
 	case 1, -3:
 		form["Matrix"] = types.NewNumberArray(0, 1, -1, 0, width, 0)
 		width, height = height, width
@@ -176,13 +178,13 @@ func (u *update) stampField(f field, own *font, resource types.Object, g glyphs)
 
 	s := readStyle(f.appearance)
 	if resource == nil {
-		ref := u.add()
-		u.object(ref, own.dict())
+		ref := u.Add()
+		u.Object(ref, own.Dict())
 		resource = ref
 	}
 	form["Resources"] = types.Dict{"Font": types.Dict{"Stamp": resource}}
 	before, border := background(d, widget, width, height)
-	em := own.stampWidth(g)
+	em := stampWidth(own, g)
 	const margin = 2
 	room := width - 2*(margin+border)
 	size := s.size
@@ -208,10 +210,10 @@ func (u *update) stampField(f field, own *font, resource types.Object, g glyphs)
 	}
 	before += fmt.Sprintf("/Tx BMC\nq\nBT\n%s/Stamp %.3f Tf\n%.3f %.3f Td\n", s.colour, size, x, y)
 	shown := show{before: before, after: "ET\nQ\nEMC\n", glyphs: g}
-	appearance := u.add()
-	u.rawStream(appearance, form, func() { u.show(shown) }, shown.length())
+	appearance := u.Add()
+	u.RawStream(appearance, form, func() { u.show(shown) }, shown.length())
 
-	flags := int(d.number(widget["F"]))
+	flags := int(d.Number(widget["F"]))
 	if flags&(annotationInvisible|annotationHidden|annotationNoView) != 0 {
 		warnings = append(warnings, "the form field is hidden; it is shown, for the stamp's sake")
 	}
@@ -220,8 +222,8 @@ func (u *update) stampField(f field, own *font, resource types.Object, g glyphs)
 	delete(widget, "AS")
 	target := widget
 	if f.ref != f.widget {
-		u.object(u.current(f.widget), widget)
-		target = d.dict(f.ref).Clone().(types.Dict)
+		u.Object(u.current(f.widget), widget)
+		target = d.Dict(f.ref).Clone().(types.Dict)
 	}
 	target["Ff"] = types.Integer(f.flags&^(fieldPassword|fieldFile|fieldComb|fieldRichText) | fieldReadOnly)
 	for _, key := range []string{"RV", "AA", "DS"} {
@@ -230,9 +232,9 @@ func (u *update) stampField(f field, own *font, resource types.Object, g glyphs)
 	if f.limited {
 		target["MaxLen"] = types.Integer(len(StampLayout))
 	}
-	u.begin(u.current(f.ref))
+	u.Begin(u.current(f.ref))
 	u.withSlot(target, "V", "(", len(StampLayout), fillText, ")")
-	u.end()
+	u.End()
 	u.keepAppearances()
 	return warnings
 }
@@ -240,33 +242,33 @@ func (u *update) stampField(f field, own *font, resource types.Object, g glyphs)
 // keepAppearances takes back NeedAppearances, by which viewers draw fields
 // anew, or not at all.
 func (u *update) keepAppearances() {
-	form := u.doc.dict(u.doc.catalog["AcroForm"])
+	form := u.Doc.Dict(u.Doc.Catalog["AcroForm"])
 	if _, ok := form["NeedAppearances"]; !ok {
 		return
 	}
 	form = form.Clone().(types.Dict)
 	delete(form, "NeedAppearances")
-	if ref, ok := u.doc.catalog["AcroForm"].(types.IndirectRef); ok {
-		u.object(u.current(ref), form)
+	if ref, ok := u.Doc.Catalog["AcroForm"].(types.IndirectRef); ok {
+		u.Object(u.current(ref), form)
 		return
 	}
-	catalog := u.doc.catalog.Clone().(types.Dict)
+	catalog := u.Doc.Catalog.Clone().(types.Dict)
 	catalog["AcroForm"] = form
-	root, _ := u.doc.xref.trailer["Root"].(types.IndirectRef)
-	u.object(u.current(root), catalog)
+	root, _ := u.Doc.XRef.Trailer["Root"].(types.IndirectRef)
+	u.Object(u.current(root), catalog)
 }
 
 // background draws what a widget's MK and BS ask for (12.5.6.19), and returns
 // the border's width.
 func background(d *document, widget types.Dict, width, height float64) (operations string, border float64) {
-	characteristics := d.dict(widget["MK"])
+	characteristics := d.Dict(widget["MK"])
 	if colour := colourOf(d, characteristics["BG"], "g", "rg", "k"); colour != "" {
 		operations += fmt.Sprintf("q\n%s\n0 0 %.3f %.3f re f\nQ\n", colour, width, height)
 	}
 	if colour := colourOf(d, characteristics["BC"], "G", "RG", "K"); colour != "" {
 		border = 1
-		if style := d.dict(widget["BS"]); style["W"] != nil {
-			border = d.number(style["W"])
+		if style := d.Dict(widget["BS"]); style["W"] != nil {
+			border = d.Number(style["W"])
 		}
 		operations += fmt.Sprintf("q\n%s\n%.3f w\n%.3f %.3f %.3f %.3f re S\nQ\n", colour, border, border/2, border/2, width-border, height-border)
 	}
@@ -274,23 +276,23 @@ func background(d *document, widget types.Dict, width, height float64) (operatio
 }
 
 func colourOf(d *document, o types.Object, grey, rgb, cmyk string) string {
-	parts := d.array(o)
+	parts := d.Array(o)
 	operator := map[int]string{1: grey, 3: rgb, 4: cmyk}[len(parts)]
 	if operator == "" {
 		return ""
 	}
 	var out strings.Builder
 	for _, part := range parts {
-		out.WriteString(strconv.FormatFloat(d.number(part), 'f', 4, 64) + " ")
+		out.WriteString(strconv.FormatFloat(d.Number(part), 'f', 4, 64) + " ")
 	}
 	return out.String() + operator
 }
 
 // stampWidth returns about how wide a stamp is, as a part of the font's size.
-func (f *font) stampWidth(g glyphs) float64 {
+func stampWidth(f *pdf.Font, g pdf.Glyphs) float64 {
 	sum := 0.0
 	for _, r := range "2006-01-02T15:04:05.000000+07:00" {
-		sum += f.width(g.codes[r])
+		sum += f.Width(g.Codes[r])
 	}
 	return sum / 1000
 }

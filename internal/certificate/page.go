@@ -8,36 +8,38 @@ import (
 	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+
+	"homepage/internal/pdf"
 )
 
 // show shows the stamp in a content stream.
 type show struct {
 	before, after string // operations that set the font and set it back
-	glyphs        glyphs
+	glyphs        pdf.Glyphs
 }
 
 // length is how long the operations are that write writes.
 func (s show) length() int {
-	return len(s.before) + len("<") + s.glyphs.slotWidth() + len("> Tj\n") + len(s.after)
+	return len(s.before) + len("<") + slotWidth(s.glyphs) + len("> Tj\n") + len(s.after)
 }
 
 func (u *update) show(s show) {
-	u.buf.WriteString(s.before + "<")
-	u.slot(s.glyphs.slotWidth(), fillCodes(s.glyphs))
-	u.buf.WriteString("> Tj\n" + s.after)
+	u.Buf.WriteString(s.before + "<")
+	u.slot(slotWidth(s.glyphs), fillCodes(s.glyphs))
+	u.Buf.WriteString("> Tj\n" + s.after)
 }
 
 // stampText writes the stamp in place of a hit. Where the hit's font lacks
 // characters, it is shown in the standard one instead.
-func (u *update) stampText(h hit, standard *font, g glyphs) error {
+func (u *update) stampText(h pdf.Hit, standard *pdf.Font, g pdf.Glyphs) error {
 	s := show{glyphs: g}
 	if standard != nil {
-		resource := freeName(u.doc.dict(h.resources["Font"]))
-		h.resources = u.withFont(h.resources, resource, standard)
-		s.before = "/" + resource + " " + h.size + " Tf\n"
-		s.after = string(h.fontOp) + "\n"
+		resource := freeName(u.Doc.Dict(h.Resources["Font"]))
+		h.Resources = u.withFont(h.Resources, resource, standard)
+		s.before = "/" + resource + " " + h.Size + " Tf\n"
+		s.after = string(h.FontOp) + "\n"
 	}
-	if h.form != (types.IndirectRef{}) {
+	if h.Form != (types.IndirectRef{}) {
 		return u.stampForm(h, s, standard != nil)
 	}
 	return u.stampPage(h, s, standard != nil)
@@ -46,61 +48,61 @@ func (u *update) stampText(h hit, standard *font, g glyphs) error {
 // stampPage cuts the page's content into streams before the stamp, of the
 // stamp alone, and after it (7.8.2 takes them as one), so that only the
 // stamp's is copied for each certificate.
-func (u *update) stampPage(h hit, s show, newFont bool) error {
-	p := u.doc.pages[h.page-1]
-	content, err := u.doc.pageContent(p)
+func (u *update) stampPage(h pdf.Hit, s show, newFont bool) error {
+	p := u.Doc.Pages[h.Page-1]
+	content, err := u.Doc.PageContent(p)
 	if err != nil {
 		return err
 	}
-	c := cutAt(content.bytes, h)
+	c := cutAt(content.Bytes, h)
 	// The streams that the cut goes through are replaced, the others stay.
-	first := slices.IndexFunc(content.ends, func(end int) bool { return c.start < end })
-	last := slices.IndexFunc(content.ends, func(end int) bool { return c.end <= end })
+	first := slices.IndexFunc(content.Ends, func(end int) bool { return c.start < end })
+	last := slices.IndexFunc(content.Ends, func(end int) bool { return c.end <= end })
 	begin := 0
 	if first > 0 {
-		begin = content.ends[first-1]
+		begin = content.Ends[first-1]
 	}
-	refs := slices.Clone(content.refs[:first])
-	if before := string(content.bytes[begin:c.start]) + c.before; strings.TrimSpace(before) != "" {
-		refs = append(refs, u.stream([]byte(before)))
+	refs := slices.Clone(content.Refs[:first])
+	if before := string(content.Bytes[begin:c.start]) + c.before; strings.TrimSpace(before) != "" {
+		refs = append(refs, u.Stream([]byte(before)))
 	}
-	slot := u.add()
+	slot := u.Add()
 	refs = append(refs, slot)
-	if after := c.after + string(content.bytes[c.end:content.ends[last]]); strings.TrimSpace(after) != "" {
-		refs = append(refs, u.stream([]byte(after)))
+	if after := c.after + string(content.Bytes[c.end:content.Ends[last]]); strings.TrimSpace(after) != "" {
+		refs = append(refs, u.Stream([]byte(after)))
 	}
-	refs = append(refs, content.refs[last+1:]...)
+	refs = append(refs, content.Refs[last+1:]...)
 
-	dict := p.dict.Clone().(types.Dict)
+	dict := p.Dict.Clone().(types.Dict)
 	dict["Contents"] = refs
 	if newFont {
-		dict["Resources"] = h.resources
+		dict["Resources"] = h.Resources
 	}
-	u.object(u.current(p.ref), dict)
-	u.rawStream(slot, types.Dict{}, func() { u.show(s) }, s.length())
+	u.Object(u.current(p.Ref), dict)
+	u.RawStream(slot, types.Dict{}, func() { u.show(s) }, s.length())
 	return nil
 }
 
 // stampForm writes a form XObject with the stamp. A form is one stream, so
 // what follows the stamp in it is copied too.
-func (u *update) stampForm(h hit, s show, newFont bool) error {
-	content, err := u.doc.content(h.form)
+func (u *update) stampForm(h pdf.Hit, s show, newFont bool) error {
+	content, err := u.Doc.Content(h.Form)
 	if err != nil {
 		return err
 	}
 	c := cutAt(content, h)
-	dict := u.doc.dict(h.form).Clone().(types.Dict)
+	dict := u.Doc.Dict(h.Form).Clone().(types.Dict)
 	for _, key := range []string{"Filter", "DecodeParms", "DL"} {
 		delete(dict, key)
 	}
 	if newFont {
-		dict["Resources"] = h.resources
+		dict["Resources"] = h.Resources
 	}
 	before, after := string(content[:c.start])+c.before, c.after+string(content[c.end:])
-	u.rawStream(u.current(h.form), dict, func() {
-		u.buf.WriteString(before)
+	u.RawStream(u.current(h.Form), dict, func() {
+		u.Buf.WriteString(before)
 		u.show(s)
-		u.buf.WriteString(after)
+		u.Buf.WriteString(after)
 	}, len(before)+s.length()+len(after))
 	return nil
 }
@@ -108,16 +110,16 @@ func (u *update) stampForm(h hit, s show, newFont bool) error {
 // current returns a reference with the generation that the object has.
 func (u *update) current(ref types.IndirectRef) types.IndirectRef {
 	number := ref.ObjectNumber.Value()
-	return *types.NewIndirectRef(number, u.doc.xref.generations[number])
+	return *types.NewIndirectRef(number, u.Doc.XRef.Generations[number])
 }
 
 // withFont returns a copy of resources with one more font.
-func (u *update) withFont(resources types.Dict, resource string, f *font) types.Dict {
+func (u *update) withFont(resources types.Dict, resource string, f *pdf.Font) types.Dict {
 	out, fonts := types.Dict{}, types.Dict{}
 	maps.Copy(out, resources)
-	maps.Copy(fonts, u.doc.dict(resources["Font"]))
-	ref := u.add()
-	u.object(ref, f.dict())
+	maps.Copy(fonts, u.Doc.Dict(resources["Font"]))
+	ref := u.Add()
+	u.Object(ref, f.Dict())
 	fonts[resource] = ref
 	out["Font"] = fonts
 	return out
@@ -143,62 +145,62 @@ type cut struct {
 // cutAt rewrites the operations that show a hit without its characters. What
 // they show before it comes first, so that the text position is where the
 // stamp begins; all else follows the stamp.
-func cutAt(content []byte, h hit) cut {
-	first, last := h.pieces[0], h.pieces[len(h.pieces)-1]
-	c := cut{start: first.op, end: last.end}
+func cutAt(content []byte, h pdf.Hit) cut {
+	first, last := h.Pieces[0], h.Pieces[len(h.Pieces)-1]
+	c := cut{start: first.Op, end: last.End}
 	var before, after strings.Builder
-	l := &lexer{data: content, pos: c.start}
-	for l.pos < c.end {
-		op, ok := l.operation()
+	l := &pdf.Lexer{Data: content, Pos: c.start}
+	for l.Pos < c.end {
+		op, ok := l.Operation()
 		if !ok {
 			break
 		}
 		out := &after
-		if op.start == c.start {
+		if op.Start == c.start {
 			out = &before
 		}
-		source := func(o operand) string { return string(content[o.start:o.end]) }
-		n := len(op.operands)
-		var items []operand
+		source := func(o pdf.Operand) string { return string(content[o.Start:o.End]) }
+		n := len(op.Operands)
+		var items []pdf.Operand
 		switch {
-		case op.operator == "Tj" && n > 0:
-			items = op.operands[n-1:]
-		case op.operator == "TJ" && n > 0:
-			items = op.operands[n-1].items
-		case op.operator == "'" && n > 0:
+		case op.Operator == "Tj" && n > 0:
+			items = op.Operands[n-1:]
+		case op.Operator == "TJ" && n > 0:
+			items = op.Operands[n-1].Items
+		case op.Operator == "'" && n > 0:
 			out.WriteString("T*\n")
-			items = op.operands[n-1:]
-		case op.operator == `"` && n > 2:
-			fmt.Fprintf(out, "%s Tw %s Tc T*\n", source(op.operands[n-3]), source(op.operands[n-2]))
-			items = op.operands[n-1:]
+			items = op.Operands[n-1:]
+		case op.Operator == `"` && n > 2:
+			fmt.Fprintf(out, "%s Tw %s Tc T*\n", source(op.Operands[n-3]), source(op.Operands[n-2]))
+			items = op.Operands[n-1:]
 		default:
-			fmt.Fprintf(out, "%s\n", content[op.start:op.end])
+			fmt.Fprintf(out, "%s\n", content[op.Start:op.End])
 			continue
 		}
 		var earlier, later []string
 		for i, item := range items {
-			head := op.start == first.op && i <= first.item
-			tail := op.start > last.op || op.start == last.op && i >= last.item
+			head := op.Start == first.Op && i <= first.Item
+			tail := op.Start > last.Op || op.Start == last.Op && i >= last.Item
 			switch {
-			case item.kind == number && head && i < first.item:
+			case item.Kind == pdf.KindNumber && head && i < first.Item:
 				earlier = append(earlier, source(item))
-			case item.kind == number && tail:
+			case item.Kind == pdf.KindNumber && tail:
 				later = append(later, source(item))
-			case item.kind == text:
-				from, to := 0, len(item.str)
+			case item.Kind == pdf.KindString:
+				from, to := 0, len(item.Str)
 				if head {
-					from = len(item.str)
-					if i == first.item {
-						from = first.from
+					from = len(item.Str)
+					if i == first.Item {
+						from = first.From
 					}
 				}
-				if op.start == last.op && i == last.item {
-					to = last.to
+				if op.Start == last.Op && i == last.Item {
+					to = last.To
 				} else if tail {
 					to = 0
 				}
-				earlier = appendShown(earlier, item.str[:from])
-				later = appendShown(later, item.str[to:])
+				earlier = appendShown(earlier, item.Str[:from])
+				later = appendShown(later, item.Str[to:])
 			}
 		}
 		writeShown(&before, earlier)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+
+	"homepage/internal/pdf"
 )
 
 // Report tells a template's author how it was linked.
@@ -25,9 +27,9 @@ type Report struct {
 
 func (d *document) newReport() *Report {
 	r := &Report{XRef: "table"}
-	_, hybrid := d.xref.trailer["XRefStm"]
+	_, hybrid := d.XRef.Trailer["XRefStm"]
 	switch {
-	case d.xref.stream:
+	case d.XRef.Stream:
 		r.XRef = "stream"
 	case hybrid:
 		r.XRef = "hybrid"
@@ -38,7 +40,7 @@ func (d *document) newReport() *Report {
 
 // pdfa returns the claim in the catalog's metadata (ISO 19005-1, 6.7.11).
 func (d *document) pdfa() string {
-	metadata, err := d.content(d.catalog["Metadata"])
+	metadata, err := d.Content(d.Catalog["Metadata"])
 	if err != nil {
 		return ""
 	}
@@ -57,20 +59,20 @@ func (d *document) pdfa() string {
 
 // chooseFont returns the codes of the stamp in the placeholder's font, or in
 // the standard font that takes its place.
-func (r *Report) chooseFont(own *font) (glyphs, *font) {
+func (r *Report) chooseFont(own *pdf.Font) (pdf.Glyphs, *pdf.Font) {
 	if own == nil { // a form field without a font that is known
-		own = &font{name: "none", subset: true}
+		own = &pdf.Font{Name: "none", Subset: true}
 	}
-	g, missing := own.glyphs()
-	r.Font, r.Own, r.Missing = own.name, missing == "", missing
+	g, missing := own.Glyphs(alphabet)
+	r.Font, r.Own, r.Missing = own.Name, missing == "", missing
 	if r.Own {
-		r.AtRisk = r.PDFA != "" && !own.embedded
+		r.AtRisk = r.PDFA != "" && !own.Embedded
 		return g, nil
 	}
-	standard := own.standard()
-	g, _ = standard.glyphs()
-	r.Font, r.AtRisk = standard.name, r.PDFA != ""
-	warning := fmt.Sprintf("the placeholder's font %s lacks %s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", own.name, strings.Join(strings.Split(missing, ""), " "), standard.name)
+	standard := own.Standard()
+	g, _ = standard.Glyphs(alphabet)
+	r.Font, r.AtRisk = standard.Name, r.PDFA != ""
+	warning := fmt.Sprintf("the placeholder's font %s lacks %s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", own.Name, strings.Join(strings.Split(missing, ""), " "), standard.Name)
 	if r.AtRisk {
 		warning += "; the PDF is no longer valid " + r.PDFA
 	}
@@ -84,7 +86,7 @@ func (d *document) otherPlaces(widget types.IndirectRef) []string {
 	keys := map[string]bool{}
 	var walk func(key string, o types.Object, depth int)
 	walk = func(key string, o types.Object, depth int) {
-		if depth > maxDepth {
+		if depth > 16 {
 			return
 		}
 		switch o := o.(type) {
@@ -97,12 +99,12 @@ func (d *document) otherPlaces(widget types.IndirectRef) []string {
 				walk(key, value, depth+1)
 			}
 		case types.StringLiteral, types.HexLiteral:
-			if strings.Contains(d.text(o), Placeholder) {
+			if strings.Contains(d.Text(o), Placeholder) {
 				keys[key] = true
 			}
 		}
 	}
-	for number, o := range d.objects {
+	for number, o := range d.Objects {
 		if number != widget.ObjectNumber.Value() || number == 0 {
 			walk("", o, 0)
 		}

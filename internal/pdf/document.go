@@ -1,4 +1,8 @@
-package certificate
+// Package pdf reads PDF files (ISO 32000-1) as far as it takes to find a text in
+// what their pages show and to change it: objects and cross-references, filters,
+// content streams, fonts. A change is an incremental update, so that nothing that
+// this package does not understand can be lost.
+package pdf
 
 import (
 	"bytes"
@@ -15,7 +19,7 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
-// What a template may cost to read.
+// What a file may cost to read.
 const (
 	maxInflated = 64 << 20  // bytes of one stream
 	maxTotal    = 128 << 20 // bytes of all streams that are looked into, each time they are
@@ -23,27 +27,27 @@ const (
 	maxReading  = 30 * time.Second // for pdfcpu, whose parser is slow on nonsense
 )
 
-var errBomb = fmt.Errorf("inflates to more than %d MiB; a template has no need of that", maxInflated>>20)
+var errBomb = fmt.Errorf("inflates to more than %d MiB; this program takes no more", maxInflated>>20)
 
-// document is a PDF with all of its objects parsed.
-type document struct {
-	file    []byte
-	xref    *xref
-	objects map[int]types.Object
-	catalog types.Dict
-	pages   []page
+// Document is a PDF with all of its objects parsed.
+type Document struct {
+	File    []byte
+	XRef    *XRef
+	Objects map[int]types.Object
+	Catalog types.Dict
+	Pages   []Page
 	budget  int64 // bytes that may still be inflated
 }
 
-// page is a page with the resources that it has or inherits.
-type page struct {
-	ref       types.IndirectRef
-	dict      types.Dict
+// Page is a page with the resources that it has or inherits.
+type Page struct {
+	Ref       types.IndirectRef
+	Dict      types.Dict
 	resources types.Dict
 }
 
-// open parses a file, which begins with its header.
-func open(file []byte) (*document, error) {
+// Open parses a file, which begins with its header.
+func Open(file []byte) (*Document, error) {
 	x, err := readXRef(file)
 	if err != nil {
 		return nil, err
@@ -51,69 +55,66 @@ func open(file []byte) (*document, error) {
 	if x.encrypted {
 		return nil, errors.New("the PDF is encrypted; save it without a password")
 	}
-	d := &document{file: file, xref: x, objects: map[int]types.Object{}, budget: maxTotal}
+	d := &Document{File: file, XRef: x, Objects: map[int]types.Object{}, budget: maxTotal}
 	if err := d.parse(); err != nil {
 		return nil, err
 	}
-	d.catalog = d.dict(x.trailer["Root"])
-	if d.catalog == nil {
-		return nil, damaged("it has no catalog")
-	}
-	if err := d.refuseSigned(); err != nil {
-		return nil, err
+	d.Catalog = d.Dict(x.Trailer["Root"])
+	if d.Catalog == nil {
+		return nil, Damaged("it has no catalog")
 	}
 	return d, d.findPages()
 }
 
 // parse lets pdfcpu read every object.
-func (d *document) parse() error {
+func (d *Document) parse() error {
 	limits := model.DefaultResourceLimits()
-	limits.MaxStreamBytes = int64(len(d.file))
+	limits.MaxStreamBytes = int64(len(d.File))
 	// Object streams are all inflated and kept, so they share what there is.
-	limits.MaxDecodeBytes = min(maxInflated, 4*maxTotal/int64(max(1, d.xref.containers)))
+	limits.MaxDecodeBytes = min(maxInflated, 4*maxTotal/int64(max(1, d.XRef.containers)))
 	limits.MaxObjectCount, limits.MaxXRefEntries, limits.MaxObjectStreamCount = maxObjects, maxObjects, maxObjects
 	// A configuration of one's own keeps pdfcpu from making a folder for its.
 	configuration := &model.Configuration{Reader15: true, ValidationMode: model.ValidationRelaxed, Limits: limits}
 	ctx, cancel := context.WithTimeout(context.Background(), maxReading)
 	defer cancel()
-	parsed, err := pdfcpu.ReadWithContext(ctx, bytes.NewReader(d.file), configuration)
+	parsed, err := pdfcpu.ReadWithContext(ctx, bytes.NewReader(d.File), configuration)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the PDF can't be read within %v; save it anew", maxReading)
 	case errors.Is(err, filter.ErrDecodeLimitExceeded):
 		return fmt.Errorf("a stream of the PDF %w", errBomb)
 	case err != nil:
-		return damaged("%v", err)
+		return Damaged("%v", err)
 	}
-	for _, number := range slices.Sorted(maps.Keys(d.xref.generations)) {
-		o, err := parsed.Dereference(*types.NewIndirectRef(number, d.xref.generations[number]))
+	for _, number := range slices.Sorted(maps.Keys(d.XRef.Generations)) {
+		o, err := parsed.Dereference(*types.NewIndirectRef(number, d.XRef.Generations[number]))
 		switch {
 		case errors.Is(err, filter.ErrDecodeLimitExceeded):
 			return fmt.Errorf("an object stream of the PDF %w", errBomb)
 		case err != nil:
-			return damaged("object %d: %v", number, err)
+			return Damaged("object %d: %v", number, err)
 		}
-		d.objects[number] = o
+		d.Objects[number] = o
 	}
 	return nil
 }
 
-// resolve follows references. What does not exist is nil, as ISO 32000-1
+// Resolve follows references. What does not exist is nil, as ISO 32000-1
 // 7.3.10 has it.
-func (d *document) resolve(o types.Object) types.Object {
+func (d *Document) Resolve(o types.Object) types.Object {
 	for range 8 {
 		ref, ok := o.(types.IndirectRef)
 		if !ok {
 			return o
 		}
-		o = d.objects[ref.ObjectNumber.Value()]
+		o = d.Objects[ref.ObjectNumber.Value()]
 	}
 	return nil
 }
 
-// dict resolves a dictionary or a stream's.
-func (d *document) dict(o types.Object) types.Dict {
-	switch o := d.resolve(o).(type) {
+// Dict resolves a dictionary or a stream's.
+func (d *Document) Dict(o types.Object) types.Dict {
+	switch o := d.Resolve(o).(type) {
 	case types.Dict:
 		return o
 	case types.StreamDict:
@@ -122,18 +123,21 @@ func (d *document) dict(o types.Object) types.Dict {
 	return nil
 }
 
-func (d *document) array(o types.Object) types.Array {
-	a, _ := d.resolve(o).(types.Array)
+// Array resolves an array.
+func (d *Document) Array(o types.Object) types.Array {
+	a, _ := d.Resolve(o).(types.Array)
 	return a
 }
 
-func (d *document) name(o types.Object) string {
-	n, _ := d.resolve(o).(types.Name)
+// Name resolves a name.
+func (d *Document) Name(o types.Object) string {
+	n, _ := d.Resolve(o).(types.Name)
 	return string(n)
 }
 
-func (d *document) number(o types.Object) float64 {
-	switch n := d.resolve(o).(type) {
+// Number resolves a number; what is none is 0.
+func (d *Document) Number(o types.Object) float64 {
+	switch n := d.Resolve(o).(type) {
 	case types.Integer:
 		return float64(n)
 	case types.Float:
@@ -142,25 +146,25 @@ func (d *document) number(o types.Object) float64 {
 	return 0
 }
 
-// text decodes a text string (7.9.2.2).
-func (d *document) text(o types.Object) string {
-	o = d.resolve(o)
+// Text decodes a text string (7.9.2.2).
+func (d *Document) Text(o types.Object) string {
+	o = d.Resolve(o)
 	if s, err := types.StringOrHexLiteral(o); err == nil && s != nil {
 		return *s
 	}
 	return ""
 }
 
-// content inflates a stream.
-func (d *document) content(o types.Object) ([]byte, error) {
+// Content inflates a stream.
+func (d *Document) Content(o types.Object) ([]byte, error) {
 	ref, _ := o.(types.IndirectRef)
-	sd, ok := d.resolve(o).(types.StreamDict)
+	sd, ok := d.Resolve(o).(types.StreamDict)
 	if !ok {
 		return nil, nil // as good as empty
 	}
 	content, err := decode(&sd, min(maxInflated, d.budget))
 	if errors.Is(err, errBomb) && d.budget < maxInflated {
-		return nil, fmt.Errorf("the pages have more than %d MiB of content; a certificate has no need of that", maxTotal>>20)
+		return nil, fmt.Errorf("the pages have more than %d MiB of content; this program takes no more", maxTotal>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("object %d, a stream with text, %w", ref.ObjectNumber, err)
@@ -208,42 +212,41 @@ func filters(d types.Dict) []types.PDFFilter {
 	return out
 }
 
-// refuseSigned refuses what an update would make invalid (12.8).
-func (d *document) refuseSigned() error {
-	_, permissions := d.catalog["Perms"]
-	for _, o := range d.objects {
-		_, signed := d.dict(o)["ByteRange"]
-		if permissions = permissions || signed; permissions {
-			break
+// Signed tells whether the file has a signature, which any change would make
+// invalid, or would break what a signature allows (12.8).
+func (d *Document) Signed() bool {
+	if _, permissions := d.Catalog["Perms"]; permissions {
+		return true
+	}
+	for _, o := range d.Objects {
+		if _, signed := d.Dict(o)["ByteRange"]; signed {
+			return true
 		}
 	}
-	if permissions {
-		return errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
-	}
-	return nil
+	return false
 }
 
 // findPages walks the page tree (7.7.3).
-func (d *document) findPages() error {
+func (d *Document) findPages() error {
 	seen := map[int]bool{}
 	var walk func(o types.Object, resources types.Dict, depth int) error
 	walk = func(o types.Object, resources types.Dict, depth int) error {
 		ref, ok := o.(types.IndirectRef)
-		node := d.dict(o)
+		node := d.Dict(o)
 		number := ref.ObjectNumber.Value()
 		if !ok || node == nil || seen[number] || depth > 64 {
 			return nil
 		}
 		seen[number] = true
-		if own := d.dict(node["Resources"]); own != nil {
+		if own := d.Dict(node["Resources"]); own != nil {
 			resources = own
 		}
-		kids := d.array(node["Kids"])
+		kids := d.Array(node["Kids"])
 		if kids == nil {
-			if len(d.pages) == maxPages {
-				return fmt.Errorf("the PDF has more than %d pages; a certificate has no need of that", maxPages)
+			if len(d.Pages) == maxPages {
+				return fmt.Errorf("the PDF has more than %d pages; this program takes no more", maxPages)
 			}
-			d.pages = append(d.pages, page{ref, node, resources})
+			d.Pages = append(d.Pages, Page{ref, node, resources})
 		}
 		for _, kid := range kids {
 			if err := walk(kid, resources, depth+1); err != nil {
@@ -252,11 +255,11 @@ func (d *document) findPages() error {
 		}
 		return nil
 	}
-	if err := walk(d.catalog["Pages"], nil, 0); err != nil {
+	if err := walk(d.Catalog["Pages"], nil, 0); err != nil {
 		return err
 	}
-	if len(d.pages) == 0 {
-		return damaged("it has no pages")
+	if len(d.Pages) == 0 {
+		return Damaged("it has no pages")
 	}
 	return nil
 }

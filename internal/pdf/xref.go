@@ -1,4 +1,4 @@
-package certificate
+package pdf
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
-// xref is a file's chain of cross-reference sections (ISO 32000-1, 7.5.4 and
+// XRef is a file's chain of cross-reference sections (ISO 32000-1, 7.5.4 and
 // 7.5.8). An update's own section must be of the newest one's kind and build
 // on a sound chain. pdfcpu mends a broken chain without saying so, therefore
 // it is read here first, and every entry checked.
-type xref struct {
+type XRef struct {
 	start       int        // where the newest section begins
-	stream      bool       // the newest section is a stream
-	trailer     types.Dict // the newest one
+	Stream      bool       // the newest section is a stream
+	Trailer     types.Dict // the newest one
 	encrypted   bool
-	generations map[int]int // of the objects in use, by number
+	Generations map[int]int // of the objects in use, by number
 	size        int         // above every object number
 	containers  int         // object streams
 }
@@ -36,15 +36,16 @@ type entry struct {
 	container          int // the object stream that holds it; then offset is 0
 }
 
-// maxObjects bounds the objects of a template.
+// maxObjects bounds the objects of a file.
 const maxObjects = 1 << 20
 
-func damaged(format string, args ...any) error {
+// Damaged is an error that says what is wrong with a file, and how to mend it.
+func Damaged(format string, args ...any) error {
 	return fmt.Errorf("the PDF is damaged: %s; save it anew from the program that made it, or mend it with: qpdf DAMAGED.pdf MENDED.pdf", fmt.Sprintf(format, args...))
 }
 
 // readXRef follows the chain from the end of the file to its oldest section.
-func readXRef(file []byte) (*xref, error) {
+func readXRef(file []byte) (*XRef, error) {
 	tail := file[max(0, len(file)-2048):]
 	at := bytes.LastIndex(tail, []byte("startxref"))
 	eof := bytes.LastIndex(tail, []byte("%%EOF"))
@@ -52,11 +53,11 @@ func readXRef(file []byte) (*xref, error) {
 	if at < 0 || eof < at || bytes.Contains(tail[eof:], []byte(" obj")) {
 		return nil, errors.New("the PDF is cut short: it does not end in startxref and %%EOF; copy it again or save it anew")
 	}
-	start, ok := (&lexer{data: tail, pos: at + len("startxref")}).integer()
+	start, ok := (&Lexer{Data: tail, Pos: at + len("startxref")}).integer()
 	if !ok {
-		return nil, damaged("no number follows its startxref")
+		return nil, Damaged("no number follows its startxref")
 	}
-	x := &xref{start: start, generations: map[int]int{}}
+	x := &XRef{start: start, Generations: map[int]int{}}
 	entries := map[int]entry{}
 	read := 0
 	add := func(offset int) (*section, error) {
@@ -65,7 +66,7 @@ func readXRef(file []byte) (*xref, error) {
 			return nil, err
 		}
 		if read += len(s.entries); read > 4*maxObjects {
-			return nil, errors.New("the PDF lists more objects than a certificate needs; save it anew")
+			return nil, errors.New("the PDF lists more objects than this program takes; save it anew")
 		}
 		_, encrypted := s.trailer["Encrypt"]
 		x.encrypted = x.encrypted || encrypted
@@ -79,15 +80,15 @@ func readXRef(file []byte) (*xref, error) {
 	seen := map[int]bool{}
 	for offset, more := start, true; more; {
 		if seen[offset] {
-			return nil, damaged("its cross-reference sections point at one another in a circle")
+			return nil, Damaged("its cross-reference sections point at one another in a circle")
 		}
 		seen[offset] = true
 		s, err := add(offset)
 		if err != nil {
 			return nil, err
 		}
-		if x.trailer == nil {
-			x.trailer, x.stream = s.trailer, s.stream
+		if x.Trailer == nil {
+			x.Trailer, x.Stream = s.trailer, s.stream
 		}
 		// A hybrid file's stream comes after its table and before what is older (7.5.8.4).
 		if at := s.trailer.IntEntry("XRefStm"); at != nil && !s.stream {
@@ -104,8 +105,8 @@ func readXRef(file []byte) (*xref, error) {
 }
 
 // check sees that each object is where its entry says.
-func (x *xref) check(file []byte, entries map[int]entry) error {
-	if n := x.trailer.IntEntry("Size"); n != nil {
+func (x *XRef) check(file []byte, entries map[int]entry) error {
+	if n := x.Trailer.IntEntry("Size"); n != nil {
 		x.size = *n
 	}
 	containers := map[int]bool{}
@@ -115,20 +116,20 @@ func (x *xref) check(file []byte, entries map[int]entry) error {
 		case e.container > 0:
 			containers[e.container] = true
 			if entries[e.container].offset == 0 {
-				return damaged("object %d lies in object stream %d, which is missing", number, e.container)
+				return Damaged("object %d lies in object stream %d, which is missing", number, e.container)
 			}
 		case e.offset > 0:
 			if !objectAt(file, e.offset, number, e.generation) {
-				return damaged("object %d is not at byte %d, where it should be", number, e.offset)
+				return Damaged("object %d is not at byte %d, where it should be", number, e.offset)
 			}
 		default:
 			continue
 		}
-		x.generations[number] = e.generation
+		x.Generations[number] = e.generation
 	}
 	x.containers = len(containers)
 	if x.size > maxObjects {
-		return fmt.Errorf("the PDF numbers its objects up to %d, more than a certificate needs (%d); save it anew", x.size, maxObjects)
+		return fmt.Errorf("the PDF numbers its objects up to %d, more than this program takes (%d); save it anew", x.size, maxObjects)
 	}
 	return nil
 }
@@ -137,53 +138,53 @@ func objectAt(file []byte, offset, number, generation int) bool {
 	if offset >= len(file) {
 		return false
 	}
-	l := &lexer{data: file[:min(len(file), offset+64)], pos: offset}
+	l := &Lexer{Data: file[:min(len(file), offset+64)], Pos: offset}
 	n, ok1 := l.integer()
 	g, ok2 := l.integer()
-	return ok1 && ok2 && n == number && g == generation && bytes.HasPrefix(l.next().str, []byte("obj"))
+	return ok1 && ok2 && n == number && g == generation && bytes.HasPrefix(l.next().Str, []byte("obj"))
 }
 
 // integer reads a whole number of zero or more.
-func (l *lexer) integer() (int, bool) {
+func (l *Lexer) integer() (int, bool) {
 	t := l.next()
-	n := int(t.num)
-	return n, t.kind == number && t.num >= 0 && t.num < 1<<31 && float64(n) == t.num
+	n := int(t.Num)
+	return n, t.Kind == KindNumber && t.Num >= 0 && t.Num < 1<<31 && float64(n) == t.Num
 }
 
 // readSection reads the section at offset, of either kind.
 func readSection(file []byte, offset int) (*section, error) {
 	if offset < 0 || offset >= len(file) {
-		return nil, damaged("a cross-reference section should be at byte %d, but the file has %d", offset, len(file))
+		return nil, Damaged("a cross-reference section should be at byte %d, but the file has %d", offset, len(file))
 	}
-	l := &lexer{data: file, pos: offset}
-	if string(l.next().str) == "xref" {
+	l := &Lexer{Data: file, Pos: offset}
+	if string(l.next().Str) == "xref" {
 		return readTable(l)
 	}
-	l.pos = offset
+	l.Pos = offset
 	return readStream(l)
 }
 
 // readTable reads a table and its trailer (7.5.4, 7.5.5).
-func readTable(l *lexer) (*section, error) {
+func readTable(l *Lexer) (*section, error) {
 	s := &section{entries: map[int]entry{}}
 	for {
-		at := l.pos
+		at := l.Pos
 		t := l.next()
-		if t.kind == keyword && string(t.str) == "trailer" {
+		if t.Kind == KindKeyword && string(t.Str) == "trailer" {
 			break
 		}
-		l.pos = at
+		l.Pos = at
 		first, ok1 := l.integer()
 		count, ok2 := l.integer()
 		if !ok1 || !ok2 || first+count > maxObjects {
-			return nil, damaged("the cross-reference table at byte %d can't be read", at)
+			return nil, Damaged("the cross-reference table at byte %d can't be read", at)
 		}
 		for number := first; number < first+count; number++ {
 			offset, ok1 := l.integer()
 			generation, ok2 := l.integer()
-			use := string(l.next().str)
+			use := string(l.next().Str)
 			if !ok1 || !ok2 || use != "n" && use != "f" {
-				return nil, damaged("the cross-reference table has no entry for object %d", number)
+				return nil, Damaged("the cross-reference table has no entry for object %d", number)
 			}
 			if use == "f" {
 				offset, generation = 0, 0
@@ -197,47 +198,47 @@ func readTable(l *lexer) (*section, error) {
 }
 
 // readDict reads the dictionary that follows.
-func readDict(l *lexer) (types.Dict, error) {
-	source := string(l.data[l.pos:min(len(l.data), l.pos+1<<16)])
+func readDict(l *Lexer) (types.Dict, error) {
+	source := string(l.Data[l.Pos:min(len(l.Data), l.Pos+1<<16)])
 	rest := source
 	o, err := model.ParseObject(&rest)
 	d, ok := o.(types.Dict)
 	if err != nil || !ok {
-		return nil, damaged("the trailer at byte %d can't be read", l.pos)
+		return nil, Damaged("the trailer at byte %d can't be read", l.Pos)
 	}
-	l.pos += len(source) - len(rest)
+	l.Pos += len(source) - len(rest)
 	return d, nil
 }
 
 // readStream reads a cross-reference stream (7.5.8).
-func readStream(l *lexer) (*section, error) {
-	at := l.pos
+func readStream(l *Lexer) (*section, error) {
+	at := l.Pos
 	_, ok1 := l.integer()
 	_, ok2 := l.integer()
-	if !ok1 || !ok2 || string(l.next().str) != "obj" {
-		return nil, damaged("there is no cross-reference section at byte %d", at)
+	if !ok1 || !ok2 || string(l.next().Str) != "obj" {
+		return nil, Damaged("there is no cross-reference section at byte %d", at)
 	}
 	d, err := readDict(l)
 	if err != nil {
 		return nil, err
 	}
-	length, begin := d.IntEntry("Length"), bytes.Index(l.data[l.pos:], []byte("stream"))
+	length, begin := d.IntEntry("Length"), bytes.Index(l.Data[l.Pos:], []byte("stream"))
 	if d.Type() == nil || *d.Type() != "XRef" || length == nil || begin < 0 {
-		return nil, damaged("there is no cross-reference stream at byte %d", at)
+		return nil, Damaged("there is no cross-reference stream at byte %d", at)
 	}
-	begin += l.pos + len("stream")
-	if bytes.HasPrefix(l.data[begin:], []byte("\r\n")) {
+	begin += l.Pos + len("stream")
+	if bytes.HasPrefix(l.Data[begin:], []byte("\r\n")) {
 		begin++
 	}
 	begin++
-	if *length < 0 || begin+*length > len(l.data) {
+	if *length < 0 || begin+*length > len(l.Data) {
 		return nil, errors.New("the PDF is cut short: it ends within a stream; copy it again or save it anew")
 	}
 	sd := types.NewStreamDict(d, 0, nil, nil, filters(d))
-	sd.Raw = l.data[begin : begin+*length]
+	sd.Raw = l.Data[begin : begin+*length]
 	rows, err := decode(&sd, maxObjects*16)
 	if err != nil {
-		return nil, damaged("the cross-reference stream at byte %d: %v", at, err)
+		return nil, Damaged("the cross-reference stream at byte %d: %v", at, err)
 	}
 	s := &section{stream: true, trailer: d}
 	s.entries, err = readRows(rows, d)
@@ -248,7 +249,7 @@ func readStream(l *lexer) (*section, error) {
 func readRows(rows []byte, d types.Dict) (map[int]entry, error) {
 	w, index, size := d.ArrayEntry("W"), d.ArrayEntry("Index"), d.IntEntry("Size")
 	var widths [3]int
-	bad := damaged("the fields W, Index or Size of a cross-reference stream can't be used")
+	bad := Damaged("the fields W, Index or Size of a cross-reference stream can't be used")
 	if len(w) != 3 || size == nil || *size < 0 || *size > maxObjects {
 		return nil, bad
 	}
@@ -282,7 +283,7 @@ func readRows(rows []byte, d types.Dict) (map[int]entry, error) {
 		}
 		for number := int(first); number < int(first+count); number++ {
 			if len(rows) < widths[0]+widths[1]+widths[2] {
-				return nil, damaged("a cross-reference stream has no entry for object %d", number)
+				return nil, Damaged("a cross-reference stream has no entry for object %d", number)
 			}
 			use, second, third := field(widths[0], 1), field(widths[1], 0), field(widths[2], 0)
 			switch use {

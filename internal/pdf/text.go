@@ -1,4 +1,4 @@
-package certificate
+package pdf
 
 import (
 	"bytes"
@@ -11,33 +11,44 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
-// hit is where a text is shown: on a page, or in a form XObject.
-type hit struct {
-	page        int               // from 1
-	form        types.IndirectRef // the form XObject, or zero for the page's own content
-	resources   types.Dict        // that the content uses
-	annotation  bool              // shown by an annotation's appearance
-	pieces      []piece           // in the order of the text
-	font        *font             // of the first character
-	fontOp      []byte            // the operation that set it
-	size        string            // of the font, as it is written
-	invisible   bool              // text render mode 3 or 7
-	replacement bool              // inside marked content with ActualText
+// Hit is where a text is shown: on a page, or in a form XObject.
+type Hit struct {
+	Page        int               // from 1
+	Form        types.IndirectRef // the form XObject, or zero for the page's own content
+	Resources   types.Dict        // that the content uses
+	Annotation  bool              // shown by an annotation's appearance
+	Pieces      []Piece           // in the order of the text
+	Font        *Font             // of the first character
+	FontOp      []byte            // the operation that set it
+	Size        string            // of the font, as it is written
+	Invisible   bool              // text render mode 3 or 7
+	Replacement bool              // inside marked content with ActualText
 }
 
-// piece is a run of bytes of a string that is shown.
-type piece struct {
-	op, end  int // where the operation stands in the content
-	item     int // of the operator's array; 0 for a lone string
-	from, to int // bytes of the decoded string
+// String says where the hit is.
+func (h Hit) String() string {
+	switch {
+	case h.Annotation:
+		return fmt.Sprintf("page %d, in an annotation", h.Page)
+	case h.Form != types.IndirectRef{}:
+		return fmt.Sprintf("page %d, in the form XObject %d", h.Page, h.Form.ObjectNumber)
+	}
+	return fmt.Sprintf("page %d", h.Page)
+}
+
+// Piece is a run of bytes of a string that is shown.
+type Piece struct {
+	Op, End  int // where the operation stands in the content
+	Item     int // of the operator's array; 0 for a lone string
+	From, To int // bytes of the decoded string
 }
 
 // finder looks for a text in all that a document's pages show.
 type finder struct {
-	doc    *document
+	doc    *Document
 	needle []byte // ASCII
-	fonts  map[any]*font
-	forms  map[int][]hit // found in form XObjects, which are read once
+	fonts  map[any]*Font
+	forms  map[int][]Hit // found in form XObjects, which are read once
 	page   int
 }
 
@@ -47,26 +58,32 @@ const maxHits = 2
 // maxDepth bounds form XObjects in one another, and q in q.
 const maxDepth, maxStates = 16, 1024
 
-func (d *document) finder(needle string) *finder {
-	return &finder{doc: d, needle: []byte(needle), fonts: map[any]*font{}, forms: map[int][]hit{}}
+func (d *Document) finder(needle string) *finder {
+	return &finder{doc: d, needle: []byte(needle), fonts: map[any]*Font{}, forms: map[int][]Hit{}}
 }
 
-// find returns the first places where the pages show the needle, and at the
-// end those where annotations do. The widget, if not zero, is left out.
-func (f *finder) find(widget types.IndirectRef) ([]hit, error) {
-	var onPages, inAnnotations []hit
-	for i, page := range f.doc.pages {
+// Find returns the first places, at most two, where pages show an ASCII text,
+// and at the end those where annotations do. The text must have its first
+// character once, or once more at its end. One annotation, if not zero, is left
+// out.
+func (d *Document) Find(text string, without types.IndirectRef) ([]Hit, error) {
+	return d.finder(text).find(without)
+}
+
+func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
+	var onPages, inAnnotations []Hit
+	for i, page := range f.doc.Pages {
 		f.page = i + 1
-		content, err := f.doc.pageContent(page)
+		content, err := f.doc.PageContent(page)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
-		found, err := f.scan(content.bytes, page.resources, 0)
+		found, err := f.scan(content.Bytes, page.resources, 0)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
 		onPages = append(onPages, found...)
-		found, err = f.annotations(page, widget)
+		found, err = f.annotations(page, without)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
@@ -77,17 +94,17 @@ func (f *finder) find(widget types.IndirectRef) ([]hit, error) {
 }
 
 // annotations looks into the normal appearances of a page's annotations.
-func (f *finder) annotations(p page, widget types.IndirectRef) ([]hit, error) {
-	var hits []hit
-	for _, o := range f.doc.array(p.dict["Annots"]) {
-		if o == types.Object(widget) {
+func (f *finder) annotations(p Page, without types.IndirectRef) ([]Hit, error) {
+	var hits []Hit
+	for _, o := range f.doc.Array(p.Dict["Annots"]) {
+		if o == types.Object(without) {
 			continue
 		}
-		normal := f.doc.dict(f.doc.dict(o)["AP"])["N"]
+		normal := f.doc.Dict(f.doc.Dict(o)["AP"])["N"]
 		appearances := []types.Object{normal}
-		if _, stream := f.doc.resolve(normal).(types.StreamDict); !stream {
+		if _, stream := f.doc.Resolve(normal).(types.StreamDict); !stream {
 			appearances = nil
-			for _, state := range f.doc.dict(normal) {
+			for _, state := range f.doc.Dict(normal) {
 				appearances = append(appearances, state)
 			}
 		}
@@ -97,7 +114,7 @@ func (f *finder) annotations(p page, widget types.IndirectRef) ([]hit, error) {
 				return nil, err
 			}
 			for _, h := range found {
-				h.annotation = true
+				h.Annotation = true
 				hits = append(hits, h)
 			}
 		}
@@ -107,21 +124,21 @@ func (f *finder) annotations(p page, widget types.IndirectRef) ([]hit, error) {
 }
 
 // form looks into a form XObject (8.10).
-func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]hit, error) {
+func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]Hit, error) {
 	ref, ok := o.(types.IndirectRef)
-	dict := f.doc.dict(o)
+	dict := f.doc.Dict(o)
 	number := ref.ObjectNumber.Value()
-	if !ok || depth > maxDepth || f.doc.name(dict["Subtype"]) != "Form" {
+	if !ok || depth > maxDepth || f.doc.Name(dict["Subtype"]) != "Form" {
 		return nil, nil
 	}
 	found, read := f.forms[number]
 	if !read {
 		f.forms[number] = nil // should it show itself
-		content, err := f.doc.content(o)
+		content, err := f.doc.Content(o)
 		if err != nil {
 			return nil, err
 		}
-		resources := f.doc.dict(dict["Resources"])
+		resources := f.doc.Dict(dict["Resources"])
 		if resources == nil {
 			resources = inherited
 		}
@@ -129,15 +146,15 @@ func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]hit, e
 			return nil, err
 		}
 		for i := range found {
-			if found[i].form == (types.IndirectRef{}) {
-				found[i].form = ref
+			if found[i].Form == (types.IndirectRef{}) {
+				found[i].Form = ref
 			}
 		}
 		f.forms[number] = found
 	}
-	out := make([]hit, len(found))
+	out := make([]Hit, len(found))
 	for i, h := range found {
-		h.page = f.page
+		h.Page = f.page
 		out[i] = h
 	}
 	return out, nil
@@ -145,7 +162,7 @@ func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]hit, e
 
 // textState is what is used of the graphics state (9.3).
 type textState struct {
-	font   *font
+	font   *Font
 	fontOp []byte
 	size   string
 	render int
@@ -153,27 +170,27 @@ type textState struct {
 
 // scan reads a content stream (7.8.2) and returns the first places where it
 // shows the needle.
-func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]hit, error) {
+func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]Hit, error) {
 	var (
-		hits   []hit
+		hits   []Hit
 		state  textState
 		stack  []textState
 		marked []bool // whether each marked content that is open replaces its text
 		hidden int    // how many do
 		recent = &window{needle: f.needle}
 	)
-	show := func(op operation, item int, o operand) {
-		if o.kind != text {
+	show := func(op operation, item int, o Operand) {
+		if o.Kind != KindString {
 			return
 		}
 		if state.font == nil {
 			recent.clear()
 			return
 		}
-		for at := 0; at < len(o.str); {
-			c := state.font.split(o.str[at:])
+		for at := 0; at < len(o.Str); {
+			c := state.font.split(o.Str[at:])
 			shown := state.font.text(c)
-			here := piece{op.start, op.end, item, at, at + c.bytes}
+			here := Piece{op.Start, op.End, item, at, at + c.bytes}
 			at += c.bytes
 			if r, size := utf8.DecodeRuneInString(shown); size == len(shown) && r != unknown {
 				if _, known := state.font.seen[r]; !known {
@@ -188,16 +205,16 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]hit, e
 			}
 		}
 	}
-	l := &lexer{data: content}
-	for op, ok := l.operation(); ok; op, ok = l.operation() {
-		args := op.operands
-		last := func() operand {
+	l := &Lexer{Data: content}
+	for op, ok := l.Operation(); ok; op, ok = l.Operation() {
+		args := op.Operands
+		last := func() Operand {
 			if len(args) == 0 {
-				return operand{}
+				return Operand{}
 			}
 			return args[len(args)-1]
 		}
-		switch op.operator {
+		switch op.Operator {
 		case "q":
 			if len(stack) == maxStates {
 				return nil, errors.New("the content nests its graphics states too deep; save the PDF anew")
@@ -212,32 +229,32 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]hit, e
 				continue
 			}
 			var err error
-			state.size = string(content[args[1].start:args[1].end])
-			state.fontOp = content[op.start:op.end]
-			if state.font, err = f.font(f.doc.dict(resources["Font"])[string(args[0].str)]); err != nil {
+			state.size = string(content[args[1].Start:args[1].End])
+			state.fontOp = content[op.Start:op.End]
+			if state.font, err = f.font(f.doc.Dict(resources["Font"])[string(args[0].Str)]); err != nil {
 				return nil, err
 			}
 		case "gs":
-			set := f.doc.array(f.doc.dict(f.doc.dict(resources["ExtGState"])[string(last().str)])["Font"])
+			set := f.doc.Array(f.doc.Dict(f.doc.Dict(resources["ExtGState"])[string(last().Str)])["Font"])
 			if len(set) != 2 {
 				continue
 			}
 			var err error
-			state.size = fmt.Sprint(f.doc.number(set[1]))
-			state.fontOp = content[op.start:op.end]
+			state.size = fmt.Sprint(f.doc.Number(set[1]))
+			state.fontOp = content[op.Start:op.End]
 			if state.font, err = f.font(set[0]); err != nil {
 				return nil, err
 			}
 		case "Tr":
-			state.render = int(last().num)
+			state.render = int(last().Num)
 		case "Tj", "'", `"`:
 			show(op, 0, last())
 		case "TJ":
-			for i, item := range last().items {
+			for i, item := range last().Items {
 				show(op, i, item)
 			}
 		case "BMC", "BDC":
-			replaces := op.operator == "BDC" && f.replaces(last(), resources)
+			replaces := op.Operator == "BDC" && f.replaces(last(), resources)
 			if marked = append(marked, replaces); replaces {
 				hidden++
 			}
@@ -249,7 +266,7 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]hit, e
 				marked = marked[:len(marked)-1]
 			}
 		case "Do":
-			found, err := f.form(f.doc.dict(resources["XObject"])[string(last().str)], resources, depth+1)
+			found, err := f.form(f.doc.Dict(resources["XObject"])[string(last().Str)], resources, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -262,19 +279,19 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]hit, e
 
 // replaces tells whether the properties of marked content have an ActualText,
 // which readers take instead of what is shown (14.9.4).
-func (f *finder) replaces(properties operand, resources types.Dict) bool {
-	if properties.kind == name {
-		named := f.doc.dict(f.doc.dict(resources["Properties"])[string(properties.str)])
+func (f *finder) replaces(properties Operand, resources types.Dict) bool {
+	if properties.Kind == KindName {
+		named := f.doc.Dict(f.doc.Dict(resources["Properties"])[string(properties.Str)])
 		_, ok := named["ActualText"]
 		return ok
 	}
-	_, ok := properties.value("ActualText")
+	_, ok := properties.Value("ActualText")
 	return ok
 }
 
 // font returns the font of a resource, the same each time.
-func (f *finder) font(o types.Object) (*font, error) {
-	dict := f.doc.dict(o)
+func (f *finder) font(o types.Object) (*Font, error) {
+	dict := f.doc.Dict(o)
 	if dict == nil {
 		return nil, nil
 	}
@@ -285,7 +302,7 @@ func (f *finder) font(o types.Object) (*font, error) {
 	if known, ok := f.fonts[key]; ok {
 		return known, nil
 	}
-	read, err := f.doc.readFont(dict)
+	read, err := f.doc.ReadFont(dict)
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +314,7 @@ func (f *finder) font(o types.Object) (*font, error) {
 type window struct {
 	needle []byte
 	runes  []rune
-	pieces []piece
+	pieces []Piece
 	states []textState
 	marked []bool
 }
@@ -307,7 +324,7 @@ func (w *window) clear() {
 }
 
 // add takes the next character, and tells whether the needle is now complete.
-func (w *window) add(r rune, p piece, s textState, replaced bool) bool {
+func (w *window) add(r rune, p Piece, s textState, replaced bool) bool {
 	// What can't go on with the needle starts it anew. No proper prefix of a
 	// needle is its suffix but for its first character, so no match is missed.
 	if len(w.runes) == len(w.needle) || r != rune(w.needle[len(w.runes)]) {
@@ -321,14 +338,14 @@ func (w *window) add(r rune, p piece, s textState, replaced bool) bool {
 }
 
 // hit returns the needle's place.
-func (w *window) hit(page int, resources types.Dict) hit {
-	h := hit{
-		page: page, resources: resources, pieces: append([]piece(nil), w.pieces...),
-		font: w.states[0].font, fontOp: bytes.Clone(w.states[0].fontOp), size: w.states[0].size,
-		replacement: slices.Contains(w.marked, true),
+func (w *window) hit(page int, resources types.Dict) Hit {
+	h := Hit{
+		Page: page, Resources: resources, Pieces: append([]Piece(nil), w.pieces...),
+		Font: w.states[0].font, FontOp: bytes.Clone(w.states[0].fontOp), Size: w.states[0].size,
+		Replacement: slices.Contains(w.marked, true),
 	}
 	for _, s := range w.states {
-		h.invisible = h.invisible || s.render == 3 || s.render == 7
+		h.Invisible = h.Invisible || s.render == 3 || s.render == 7
 	}
 	return h
 }
@@ -336,25 +353,25 @@ func (w *window) hit(page int, resources types.Dict) hit {
 // pageContent is a page's content streams put together, and where each begins
 // and ends.
 type pageContent struct {
-	bytes []byte
-	refs  types.Array
-	ends  []int
+	Bytes []byte
+	Refs  types.Array
+	Ends  []int
 }
 
-// pageContent inflates the content of a page (7.7.3.3).
-func (d *document) pageContent(p page) (pageContent, error) {
+// PageContent inflates the content of a page (7.7.3.3).
+func (d *Document) PageContent(p Page) (pageContent, error) {
 	var c pageContent
-	c.refs = types.Array{p.dict["Contents"]}
-	if a := d.array(p.dict["Contents"]); a != nil {
-		c.refs = a
+	c.Refs = types.Array{p.Dict["Contents"]}
+	if a := d.Array(p.Dict["Contents"]); a != nil {
+		c.Refs = a
 	}
-	for _, ref := range c.refs {
-		content, err := d.content(ref)
+	for _, ref := range c.Refs {
+		content, err := d.Content(ref)
 		if err != nil {
 			return c, err
 		}
-		c.bytes = append(append(c.bytes, content...), '\n') // a token ends with its stream
-		c.ends = append(c.ends, len(c.bytes))
+		c.Bytes = append(append(c.Bytes, content...), '\n') // a token ends with its stream
+		c.Ends = append(c.Ends, len(c.Bytes))
 	}
 	return c, nil
 }

@@ -1,26 +1,26 @@
-package certificate
+package pdf
 
 import (
 	"slices"
 	"unicode/utf16"
 )
 
-// code is a character code as a font's strings hold it.
-type code struct {
+// Code is a character code as a font's strings hold it.
+type Code struct {
 	value uint32
 	bytes int // 1 to 4
 }
 
-// appendTo appends the code's bytes.
-func (c code) appendTo(b []byte) []byte {
+// Bytes returns the code as a string has it.
+func (c Code) Bytes() (b []byte) {
 	for i := c.bytes - 1; i >= 0; i-- {
 		b = append(b, byte(c.value>>(8*i)))
 	}
 	return b
 }
 
-func codeOf(b []byte) code {
-	var c code
+func codeOf(b []byte) Code {
+	var c Code
 	for _, b := range b[:min(len(b), 4)] {
 		c.value, c.bytes = c.value<<8|uint32(b), c.bytes+1
 	}
@@ -31,7 +31,7 @@ func codeOf(b []byte) code {
 // it is a ToUnicode CMap (ISO 32000-1, 9.7.5 and 9.10.3).
 type cmap struct {
 	spaces []codespace
-	text   map[code]string
+	text   map[Code]string
 }
 
 type codespace struct{ low, high []byte }
@@ -40,33 +40,33 @@ type codespace struct{ low, high []byte }
 const maxMappings = 1 << 18
 
 func readCMap(content []byte) *cmap {
-	c := &cmap{text: map[code]string{}}
+	c := &cmap{text: map[Code]string{}}
 	mappings := 0
-	put := func(k code, text string) {
+	put := func(k Code, text string) {
 		if mappings++; mappings <= maxMappings {
 			c.text[k] = text
 		}
 	}
-	l := &lexer{data: content}
-	for op, ok := l.operation(); ok && mappings < maxMappings; op, ok = l.operation() {
-		args := op.operands
-		switch op.operator {
+	l := &Lexer{Data: content}
+	for op, ok := l.Operation(); ok && mappings < maxMappings; op, ok = l.Operation() {
+		args := op.Operands
+		switch op.Operator {
 		case "endcodespacerange":
 			for pair := range slices.Chunk(args, 2) {
-				if len(pair) == 2 && len(pair[0].str) == len(pair[1].str) && len(c.spaces) < 256 {
-					c.spaces = append(c.spaces, codespace{pair[0].str, pair[1].str})
+				if len(pair) == 2 && len(pair[0].Str) == len(pair[1].Str) && len(c.spaces) < 256 {
+					c.spaces = append(c.spaces, codespace{pair[0].Str, pair[1].Str})
 				}
 			}
 		case "endbfchar":
 			for pair := range slices.Chunk(args, 2) {
 				if len(pair) == 2 {
-					put(codeOf(pair[0].str), decodeUTF16(pair[1].str))
+					put(codeOf(pair[0].Str), decodeUTF16(pair[1].Str))
 				}
 			}
 		case "endbfrange":
 			for triple := range slices.Chunk(args, 3) {
 				if len(triple) == 3 && mappings < maxMappings {
-					putRange(put, codeOf(triple[0].str), codeOf(triple[1].str), triple[2])
+					putRange(put, codeOf(triple[0].Str), codeOf(triple[1].Str), triple[2])
 				}
 			}
 		}
@@ -76,17 +76,17 @@ func readCMap(content []byte) *cmap {
 
 // putRange maps the codes of a range to the strings of an array, or to a
 // string whose last byte counts up.
-func putRange(put func(code, string), low, high code, target operand) {
+func putRange(put func(Code, string), low, high Code, target Operand) {
 	for i := uint32(0); low.value+i <= high.value && i < 1<<16; i++ {
-		k := code{low.value + i, low.bytes}
+		k := Code{low.value + i, low.bytes}
 		switch {
-		case target.kind == array:
-			if int(i) >= len(target.items) {
+		case target.Kind == KindArray:
+			if int(i) >= len(target.Items) {
 				return
 			}
-			put(k, decodeUTF16(target.items[i].str))
-		case len(target.str) > 0:
-			counted := slices.Clone(target.str)
+			put(k, decodeUTF16(target.Items[i].Str))
+		case len(target.Str) > 0:
+			counted := slices.Clone(target.Str)
 			for at, carry := len(counted)-1, i; at >= 0 && carry > 0; at-- {
 				carry += uint32(counted[at])
 				counted[at] = byte(carry)
