@@ -2,11 +2,10 @@ package pdf
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
@@ -17,12 +16,54 @@ type Hit struct {
 	Form        types.IndirectRef // the form XObject, or zero for the page's own content
 	Resources   types.Dict        // that the content uses
 	Annotation  bool              // shown by an annotation's appearance
+	SoftMask    bool              // in a soft mask, which is not shown itself (11.6.5.2)
 	Pieces      []Piece           // in the order of the text
 	Font        *Font             // of the first character
 	FontOp      []byte            // the operation that set it
 	Size        string            // of the font, as it is written
 	Invisible   bool              // text render mode 3 or 7
 	Replacement bool              // inside marked content with ActualText
+
+	Text     TextState // of the first character
+	Tm       Matrix    // from text space at the first character to the content's user space
+	CTM      Matrix    // from there to the page's default user space
+	Vertical bool      // writing mode 1
+	Alpha    float64   // with which it is painted; 0 is invisible
+	Layer    string    // the optional content that it is in, or empty
+	LayerOff string    // the optional content by which it is hidden, or empty
+
+	Characters []Character // of the text
+	// Following is what is shown after the text and moves with its end: its
+	// place comes from the text position (9.4.2), not from an operator of its own.
+	Following []Character
+
+	grouped bool // its form is a transparency group, until it is placed
+}
+
+// TextState is what is used of the text state (9.3), in the operators' units.
+type TextState struct {
+	Size      float64 // Tf
+	CharSpace float64 // Tc
+	WordSpace float64 // Tw
+	Scale     float64 // Tz / 100
+	Leading   float64 // TL
+	Rise      float64 // Ts
+	Render    int     // Tr
+
+	metrics metrics
+	fontOp  []byte
+	size    string // as it is written
+}
+
+// Character is a character that is shown, in the page's default user space.
+type Character struct {
+	Origin  Point
+	Advance Point // from there to the end of its glyph
+	Up      Point // one em up from the line; none in vertical writing
+	Beyond  bool  // it is not wholly within the page's edges
+	Cut     bool  // it is not wholly within the clip, or a form XObject's BBox
+
+	clip Box
 }
 
 // String says where the hit is.
@@ -30,10 +71,40 @@ func (h Hit) String() string {
 	switch {
 	case h.Annotation:
 		return fmt.Sprintf("page %d, in an annotation", h.Page)
+	case h.SoftMask:
+		return fmt.Sprintf("page %d, in a soft mask", h.Page)
 	case h.Form != types.IndirectRef{}:
 		return fmt.Sprintf("page %d, in the form XObject %d", h.Page, h.Form.ObjectNumber)
 	}
 	return fmt.Sprintf("page %d", h.Page)
+}
+
+// judge notes which characters are not wholly shown.
+func (h *Hit) judge(page Box) {
+	for _, characters := range [][]Character{h.Characters, h.Following} {
+		for i := range characters {
+			c := &characters[i]
+			c.Beyond = !c.within(page)
+			c.Cut = !c.within(c.clip)
+		}
+	}
+}
+
+// within tells whether a box has the character: all but the rim of its width,
+// at about half the height of small letters.
+func (c Character) within(b Box) bool {
+	for _, part := range [...]float64{0.1, 0.9} {
+		if !b.has(Point{c.Origin.X + part*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + part*c.Advance.Y + 0.25*c.Up.Y}) {
+			return false
+		}
+	}
+	return true
+}
+
+// Scale returns how long an em is on the page, along the line and up from it.
+func (h Hit) Scale() (along, up float64) {
+	m := h.Tm.Times(h.CTM)
+	return math.Abs(h.Text.Size*h.Text.Scale) * math.Hypot(m[0], m[1]), math.Abs(h.Text.Size) * math.Hypot(m[2], m[3])
 }
 
 // Piece is a run of bytes of a string that is shown.
@@ -47,8 +118,9 @@ type Piece struct {
 type finder struct {
 	doc    *Document
 	needle []byte // ASCII
-	fonts  map[any]*Font
+	fonts  map[any]metrics
 	forms  map[int][]Hit // found in form XObjects, which are read once
+	masked []Hit         // found in soft masks
 	page   int
 }
 
@@ -59,11 +131,11 @@ const maxHits = 2
 const maxDepth, maxStates = 16, 1024
 
 func (d *Document) finder(needle string) *finder {
-	return &finder{doc: d, needle: []byte(needle), fonts: map[any]*Font{}, forms: map[int][]Hit{}}
+	return &finder{doc: d, needle: []byte(needle), fonts: map[any]metrics{}, forms: map[int][]Hit{}}
 }
 
 // Find returns the first places, at most two, where pages show an ASCII text,
-// and at the end those where annotations do. The text must have its first
+// and at the end those in annotations and in soft masks. The text must have its first
 // character once, or once more at its end. One annotation, if not zero, is left
 // out.
 func (d *Document) Find(text string, without types.IndirectRef) ([]Hit, error) {
@@ -78,9 +150,13 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
-		found, err := f.scan(content.Bytes, page.resources, 0)
+		found, err := f.scan(content.Bytes, page.resources, 0, graphicsState{ctm: identity, clip: everywhere, fill: 1, stroke: 1})
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
+		}
+		shown := f.doc.pageBox(page)
+		for _, h := range found {
+			h.judge(shown)
 		}
 		onPages = append(onPages, found...)
 		found, err = f.annotations(page, without)
@@ -90,7 +166,7 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		inAnnotations = append(inAnnotations, found...)
 		onPages, inAnnotations = onPages[:min(len(onPages), maxHits)], inAnnotations[:min(len(inAnnotations), maxHits)]
 	}
-	return append(onPages, inAnnotations...), nil
+	return slices.Concat(onPages, inAnnotations, f.masked), nil
 }
 
 // annotations looks into the normal appearances of a page's annotations.
@@ -142,10 +218,16 @@ func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]Hit, e
 		if resources == nil {
 			resources = inherited
 		}
-		if found, err = f.scan(content, resources, depth); err != nil {
+		// Its content is clipped to its BBox, and placed by its Matrix.
+		start := graphicsState{ctm: f.doc.matrix(dict["Matrix"], identity), clip: everywhere, fill: unset, stroke: unset}
+		if box, ok := f.doc.box(dict["BBox"]); ok {
+			start.clip = box.through(start.ctm)
+		}
+		if found, err = f.scan(content, resources, depth, start); err != nil {
 			return nil, err
 		}
 		for i := range found {
+			found[i].grouped = f.doc.Dict(dict["Group"]) != nil
 			if found[i].Form == (types.IndirectRef{}) {
 				found[i].Form = ref
 			}
@@ -158,123 +240,6 @@ func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]Hit, e
 		out[i] = h
 	}
 	return out, nil
-}
-
-// textState is what is used of the graphics state (9.3).
-type textState struct {
-	font   *Font
-	fontOp []byte
-	size   string
-	render int
-}
-
-// scan reads a content stream (7.8.2) and returns the first places where it
-// shows the needle.
-func (f *finder) scan(content []byte, resources types.Dict, depth int) ([]Hit, error) {
-	var (
-		hits   []Hit
-		state  textState
-		stack  []textState
-		marked []bool // whether each marked content that is open replaces its text
-		hidden int    // how many do
-		recent = &window{needle: f.needle}
-	)
-	show := func(op operation, item int, o Operand) {
-		if o.Kind != KindString {
-			return
-		}
-		if state.font == nil {
-			recent.clear()
-			return
-		}
-		for at := 0; at < len(o.Str); {
-			c := state.font.split(o.Str[at:])
-			shown := state.font.text(c)
-			here := Piece{op.Start, op.End, item, at, at + c.bytes}
-			at += c.bytes
-			if r, size := utf8.DecodeRuneInString(shown); size == len(shown) && r != unknown {
-				if _, known := state.font.seen[r]; !known {
-					state.font.seen[r] = c
-				}
-			}
-			for _, r := range shown {
-				if !recent.add(r, here, state, hidden > 0) || len(hits) == maxHits {
-					continue
-				}
-				hits = append(hits, recent.hit(f.page, resources))
-			}
-		}
-	}
-	l := &Lexer{Data: content}
-	for op, ok := l.Operation(); ok; op, ok = l.Operation() {
-		args := op.Operands
-		last := func() Operand {
-			if len(args) == 0 {
-				return Operand{}
-			}
-			return args[len(args)-1]
-		}
-		switch op.Operator {
-		case "q":
-			if len(stack) == maxStates {
-				return nil, errors.New("the content nests its graphics states too deep; save the PDF anew")
-			}
-			stack = append(stack, state)
-		case "Q":
-			if len(stack) > 0 {
-				state, stack = stack[len(stack)-1], stack[:len(stack)-1]
-			}
-		case "Tf":
-			if len(args) != 2 {
-				continue
-			}
-			var err error
-			state.size = string(content[args[1].Start:args[1].End])
-			state.fontOp = content[op.Start:op.End]
-			if state.font, err = f.font(f.doc.Dict(resources["Font"])[string(args[0].Str)]); err != nil {
-				return nil, err
-			}
-		case "gs":
-			set := f.doc.Array(f.doc.Dict(f.doc.Dict(resources["ExtGState"])[string(last().Str)])["Font"])
-			if len(set) != 2 {
-				continue
-			}
-			var err error
-			state.size = fmt.Sprint(f.doc.Number(set[1]))
-			state.fontOp = content[op.Start:op.End]
-			if state.font, err = f.font(set[0]); err != nil {
-				return nil, err
-			}
-		case "Tr":
-			state.render = int(last().Num)
-		case "Tj", "'", `"`:
-			show(op, 0, last())
-		case "TJ":
-			for i, item := range last().Items {
-				show(op, i, item)
-			}
-		case "BMC", "BDC":
-			replaces := op.Operator == "BDC" && f.replaces(last(), resources)
-			if marked = append(marked, replaces); replaces {
-				hidden++
-			}
-		case "EMC":
-			if len(marked) > 0 {
-				if marked[len(marked)-1] {
-					hidden--
-				}
-				marked = marked[:len(marked)-1]
-			}
-		case "Do":
-			found, err := f.form(f.doc.Dict(resources["XObject"])[string(last().Str)], resources, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			hits = append(hits, found...)
-			hits = hits[:min(len(hits), maxHits)]
-		}
-	}
-	return hits, nil
 }
 
 // replaces tells whether the properties of marked content have an ActualText,
@@ -290,10 +255,10 @@ func (f *finder) replaces(properties Operand, resources types.Dict) bool {
 }
 
 // font returns the font of a resource, the same each time.
-func (f *finder) font(o types.Object) (*Font, error) {
+func (f *finder) font(o types.Object) (metrics, error) {
 	dict := f.doc.Dict(o)
 	if dict == nil {
-		return nil, nil
+		return metrics{}, nil
 	}
 	var key any = reflect.ValueOf(dict).Pointer()
 	if ref, ok := o.(types.IndirectRef); ok {
@@ -304,48 +269,65 @@ func (f *finder) font(o types.Object) (*Font, error) {
 	}
 	read, err := f.doc.ReadFont(dict)
 	if err != nil {
-		return nil, err
+		return metrics{}, err
 	}
-	f.fonts[key] = read
-	return read, nil
+	f.fonts[key] = f.doc.readMetrics(read, dict)
+	return f.fonts[key], nil
 }
 
-// window holds the last characters shown, as many as the needle has.
+// window holds the last characters shown, as far as they begin the needle.
 type window struct {
 	needle []byte
-	runes  []rune
-	pieces []Piece
-	states []textState
-	marked []bool
+	shown  []shown
 }
 
-func (w *window) clear() {
-	w.runes, w.pieces, w.states, w.marked = w.runes[:0], w.pieces[:0], w.states[:0], w.marked[:0]
+// shown is a character with all that a hit needs to know.
+type shown struct {
+	piece         Piece
+	text          TextState
+	tm, ctm       Matrix
+	character     Character
+	alpha         float64
+	replaced      bool
+	layer, hidden string
 }
 
-// add takes the next character, and tells whether the needle is now complete.
-func (w *window) add(r rune, p Piece, s textState, replaced bool) bool {
-	// What can't go on with the needle starts it anew. No proper prefix of a
-	// needle is its suffix but for its first character, so no match is missed.
-	if len(w.runes) == len(w.needle) || r != rune(w.needle[len(w.runes)]) {
+func (w *window) clear() { w.shown = w.shown[:0] }
+
+// takes tells whether a character goes on with the needle, or starts it anew.
+// No proper prefix of a needle is its suffix but for its first character, so no
+// match is missed.
+func (w *window) takes(r rune) bool {
+	if len(w.shown) == len(w.needle) || r != rune(w.needle[len(w.shown)]) {
 		w.clear()
-		if r != rune(w.needle[0]) {
-			return false
-		}
 	}
-	w.runes, w.pieces, w.states, w.marked = append(w.runes, r), append(w.pieces, p), append(w.states, s), append(w.marked, replaced)
-	return len(w.runes) == len(w.needle)
+	return r == rune(w.needle[len(w.shown)])
+}
+
+// add takes a character, and tells whether the needle is now complete.
+func (w *window) add(s shown) bool {
+	w.shown = append(w.shown, s)
+	return len(w.shown) == len(w.needle)
 }
 
 // hit returns the needle's place.
 func (w *window) hit(page int, resources types.Dict) Hit {
+	first := w.shown[0]
 	h := Hit{
-		Page: page, Resources: resources, Pieces: append([]Piece(nil), w.pieces...),
-		Font: w.states[0].font, FontOp: bytes.Clone(w.states[0].fontOp), Size: w.states[0].size,
-		Replacement: slices.Contains(w.marked, true),
+		Page: page, Resources: resources,
+		Font: first.text.metrics.font, FontOp: bytes.Clone(first.text.fontOp), Size: first.text.size,
+		Text: first.text, Tm: first.tm, CTM: first.ctm, Vertical: first.text.metrics.vertical,
+		Alpha: first.alpha, Layer: first.layer,
 	}
-	for _, s := range w.states {
-		h.Invisible = h.Invisible || s.render == 3 || s.render == 7
+	for _, s := range w.shown {
+		h.Pieces = append(h.Pieces, s.piece)
+		h.Characters = append(h.Characters, s.character)
+		h.Invisible = h.Invisible || s.text.invisible()
+		h.Replacement = h.Replacement || s.replaced
+		h.Alpha = min(h.Alpha, s.alpha)
+		if h.LayerOff == "" {
+			h.LayerOff = s.hidden
+		}
 	}
 	return h
 }

@@ -1,0 +1,52 @@
+package pdf
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pdfcpu/pdfcpu/pkg/font"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+)
+
+// metrics tell how far a font's codes move the text position (ISO 32000-1,
+// 9.2.4).
+type metrics struct {
+	font     *Font
+	unit     float64 // of the widths, in text space at size 1
+	standard string  // the font whose widths are taken, if it has none of its own
+	vertical bool    // writing mode 1 (9.7.4.3)
+}
+
+func (d *Document) readMetrics(f *Font, dict types.Dict) metrics {
+	m := metrics{font: f, unit: 0.001}
+	switch d.Name(dict["Subtype"]) {
+	case "Type0":
+		encoding := d.Resolve(dict["Encoding"])
+		stream, _ := encoding.(types.StreamDict)
+		m.vertical = strings.HasSuffix(d.Name(encoding), "-V") || d.Name(encoding) == "V" || d.Number(stream.Dict["WMode"]) == 1
+	case "Type3":
+		m.unit = d.matrix(dict["FontMatrix"], Matrix{0.001, 0, 0, 0.001, 0, 0})[0]
+	default:
+		if d.Array(dict["Widths"]) != nil {
+			break
+		}
+		// Only the standard fonts may lack them (9.6.2.2). Any other is shown
+		// in one that looks like it.
+		if m.standard = f.Name; !font.IsCoreFont(f.Name) {
+			m.standard = f.Standard().Name
+		}
+	}
+	return m
+}
+
+// width returns how wide a code's glyph is, in text space at size 1.
+func (m metrics) width(c Code) float64 {
+	if m.standard != "" {
+		if r, _ := utf8.DecodeRuneInString(m.font.text(c)); r != unknown {
+			if w, err := font.CharWidth(m.standard, r); err == nil {
+				return float64(w) * m.unit
+			}
+		}
+	}
+	return m.font.Width(c) * m.unit
+}
