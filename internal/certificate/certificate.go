@@ -77,10 +77,16 @@ func Link(file []byte) (t *Template, err error) {
 	if d.Signed() {
 		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
-	if t, err = d.link(); err != nil {
+	t, placeholder, err := d.link()
+	if err != nil {
 		return nil, err
 	}
-	return t, t.check()
+	shown, err := t.check()
+	if err != nil {
+		return nil, err
+	}
+	t.report.Warnings = append(t.report.Warnings, room(placeholder, shown)...)
+	return t, nil
 }
 
 // document is a template's file.
@@ -89,11 +95,12 @@ type document struct{ *pdf.Document }
 // alphabet is every character that a stamp can have.
 const alphabet = "0123456789-:.T+"
 
-// link finds the place of the stamp and builds the update.
-func (d *document) link() (*Template, error) {
+// link finds the place of the stamp and builds the update. It also returns the
+// placeholder, if that is no form field.
+func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	fields, err := d.fields()
 	if err != nil {
-		return nil, err
+		return nil, placeholder, err
 	}
 	var widget types.IndirectRef
 	if len(fields) > 0 {
@@ -101,10 +108,10 @@ func (d *document) link() (*Template, error) {
 	}
 	hits, err := d.Find(Placeholder, widget)
 	if err != nil {
-		return nil, err
+		return nil, placeholder, err
 	}
 	if err := refuse(hits, fields); err != nil {
-		return nil, err
+		return nil, placeholder, err
 	}
 	u, r := &update{Update: d.NewUpdate()}, d.newReport()
 	var own *pdf.Font
@@ -112,7 +119,7 @@ func (d *document) link() (*Template, error) {
 	if len(fields) > 0 {
 		own, resource, err = d.fontOf(fields[0])
 		if err != nil {
-			return nil, err
+			return nil, placeholder, err
 		}
 	} else {
 		own = hits[0].Font
@@ -125,9 +132,10 @@ func (d *document) link() (*Template, error) {
 		}
 		r.Warnings = append(r.Warnings, u.stampField(fields[0], own, resource, glyphs)...)
 	} else {
-		r.Place = hits[0].String()
-		if err := u.stampText(hits[0], standard, glyphs); err != nil {
-			return nil, err
+		placeholder = hits[0]
+		r.Place = placeholder.String()
+		if err := u.stampText(placeholder, standard, glyphs); err != nil {
+			return nil, placeholder, err
 		}
 	}
 	if places := d.otherPlaces(widget); len(places) > 0 {
@@ -135,7 +143,7 @@ func (d *document) link() (*Template, error) {
 	}
 	u.modified()
 	u.finish()
-	return u.template(*r), nil
+	return u.template(*r), placeholder, nil
 }
 
 // template cuts the file with its update where the first slot begins.
@@ -157,9 +165,7 @@ func refuse(hits []pdf.Hit, fields []field) error {
 	for range fields {
 		places = append(places, "the form field "+FieldName)
 	}
-	for _, h := range hits {
-		places = append(places, h.String())
-	}
+	places = append(places, placesOf(hits)...)
 	if len(places) == 0 {
 		return fmt.Errorf("no page shows the placeholder %s, and no form has a text field named %s; write the placeholder as text, not as a picture or as outlines, in a font whose text can be copied from the PDF", Placeholder, FieldName)
 	}
@@ -172,25 +178,28 @@ func refuse(hits []pdf.Hit, fields []field) error {
 	switch h := hits[0]; {
 	case h.Annotation:
 		return fmt.Errorf("the placeholder is in an annotation on page %d; write it in the page itself, or use a form field named %s", h.Page, FieldName)
+	case h.SoftMask:
+		return fmt.Errorf("the placeholder is in a soft mask on page %d, which is not shown itself; write it in the page itself", h.Page)
 	case h.Invisible:
 		return fmt.Errorf("the placeholder on page %d is invisible text, such as lies behind a scan; write it as visible text", h.Page)
 	case h.Replacement:
 		return fmt.Errorf("the placeholder on page %d is in text that has a replacement text (ActualText), which readers would take instead of the stamp; remove that", h.Page)
 	}
-	return nil
+	return unseen(hits[0])
 }
 
-// check reads a certificate back. Its stamp is one that no template shows, with
-// a first character that it has once, as the finder needs it.
-func (t *Template) check() error {
-	at := time.Date(9876, 5, 4, 3, 21, 0, 123456000, time.FixedZone("", -7*60*60))
+// check reads a certificate back, and returns where it shows the stamp. Its stamp is one that no template shows, with
+// a first character that it has once, as the finder needs it, and with a plus
+// sign, which takes more room than a minus.
+func (t *Template) check() (pdf.Hit, error) {
+	at := time.Date(9876, 5, 4, 3, 21, 0, 123456000, time.FixedZone("", 7*60*60))
 	stamp := at.Format(StampLayout)
 	var b bytes.Buffer
 	if err := t.Issue(&b, at); err != nil {
-		return err
+		return pdf.Hit{}, err
 	}
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("a certificate made of this template can't be read back: %s; save the PDF anew from the program that made it", fmt.Sprintf(format, args...))
+	bad := func(format string, args ...any) (pdf.Hit, error) {
+		return pdf.Hit{}, fmt.Errorf("a certificate made of this template can't be read back: %s; save the PDF anew from the program that made it", fmt.Sprintf(format, args...))
 	}
 	read, err := pdf.Open(b.Bytes())
 	if err != nil {
@@ -217,7 +226,7 @@ func (t *Template) check() error {
 			return bad("the form field has the value %q", got)
 		}
 	}
-	return nil
+	return shown[0], nil
 }
 
 // Size returns the length in bytes of every certificate.

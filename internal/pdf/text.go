@@ -31,6 +31,7 @@ type Hit struct {
 	Alpha    float64   // with which it is painted; 0 is invisible
 	Layer    string    // the optional content that it is in, or empty
 	LayerOff string    // the optional content by which it is hidden, or empty
+	Shown    Box       // of the page
 
 	Characters []Character // of the text
 	// Following is what is shown after the text and moves with its end: its
@@ -62,6 +63,7 @@ type Character struct {
 	Up      Point // one em up from the line; none in vertical writing
 	Beyond  bool  // it is not wholly within the page's edges
 	Cut     bool  // it is not wholly within the clip, or a form XObject's BBox
+	Hidden  bool  // no part of it is within both
 
 	clip Box
 }
@@ -79,13 +81,16 @@ func (h Hit) String() string {
 	return fmt.Sprintf("page %d", h.Page)
 }
 
-// judge notes which characters are not wholly shown.
+// judge notes which characters are not wholly shown, given what is shown of the
+// page.
 func (h *Hit) judge(page Box) {
+	h.Shown = page
 	for _, characters := range [][]Character{h.Characters, h.Following} {
 		for i := range characters {
 			c := &characters[i]
 			c.Beyond = !c.within(page)
 			c.Cut = !c.within(c.clip)
+			c.Hidden = c.around().and(page).and(c.clip).empty()
 		}
 	}
 }
@@ -99,6 +104,12 @@ func (c Character) within(b Box) bool {
 		}
 	}
 	return true
+}
+
+// around returns the box around the character, from its descent up.
+func (c Character) around() Box {
+	m := Matrix{c.Advance.X, c.Advance.Y, c.Up.X, c.Up.Y, c.Origin.X, c.Origin.Y}
+	return Box{0, -0.25, 1, 1}.through(m)
 }
 
 // Scale returns how long an em is on the page, along the line and up from it.
@@ -155,8 +166,8 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
 		shown := f.doc.pageBox(page)
-		for _, h := range found {
-			h.judge(shown)
+		for i := range found {
+			found[i].judge(shown)
 		}
 		onPages = append(onPages, found...)
 		found, err = f.annotations(page, without)
