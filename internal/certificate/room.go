@@ -14,9 +14,9 @@ func unseen(h pdf.Hit) error {
 		return fmt.Errorf("the placeholder on page %d %s", h.Page, fmt.Sprintf(format, args...))
 	}
 	along, up := h.Scale()
-	hidden, beyond := true, true
+	hidden, beyond, covered := true, true, true
 	for _, c := range h.Characters {
-		hidden, beyond = hidden && c.Hidden, beyond && c.Beyond
+		hidden, beyond, covered = hidden && c.Hidden, beyond && c.Beyond, covered && c.Covered
 	}
 	const tiny = 0.01 // points, or a part of the opacity
 	switch {
@@ -30,6 +30,8 @@ func unseen(h pdf.Hit) error {
 		return refuse("lies beyond the page's edge, where no reader shows it; move it onto the page")
 	case hidden:
 		return refuse("is cut away whole by %s; move it to where it can be seen", clipOf(h))
+	case covered:
+		return refuse("is covered by what is painted over it; bring it to the front")
 	}
 	return nil
 }
@@ -79,36 +81,44 @@ func room(placeholder, stamp pdf.Hit) (warnings []string) {
 		return nil
 	}
 	for i, c := range stamp.Characters {
-		if !c.Beyond && !c.Cut {
-			continue
-		}
-		why := "beyond the page's edge; move the placeholder or make its text smaller"
-		if !c.Beyond {
+		var why string
+		switch {
+		case c.Beyond:
+			why = "beyond the page's edge; move the placeholder or make its text smaller"
+		case c.Cut:
 			why = "cut by " + clipOf(stamp) + "; make that larger or the text smaller"
+		case c.Covered:
+			why = "covered by what is painted over it, such as a picture, a table cell or a form field; move the placeholder or make its text smaller"
+		default:
+			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("there is room for about %d of the stamp's %d characters: the rest is %s", i, len(StampLayout), why))
 		break
 	}
-	beyond, cut := lost(stamp.Following)
-	beyondBefore, cutBefore := lost(placeholder.Following)
+	beyond, cut, covered := lost(stamp.Following)
+	beyondBefore, cutBefore, coveredBefore := lost(placeholder.Following)
 	switch {
 	case beyond > beyondBefore:
 		warnings = append(warnings, "the text after the stamp is pushed beyond the page's edge; begin it anew there, or end the line with the placeholder")
 	case cut > cutBefore:
 		warnings = append(warnings, "the text after the stamp is pushed to where it is cut by "+clipOf(stamp)+"; begin it anew there, or end the line with the placeholder")
+	case covered > coveredBefore:
+		warnings = append(warnings, "there is no room for the text after the stamp: it is pushed to where it is covered; begin it anew there, or end the line with the placeholder")
 	}
 	return warnings
 }
 
 // lost counts the characters that can't be seen whole.
-func lost(characters []pdf.Character) (beyond, cut int) {
+func lost(characters []pdf.Character) (beyond, cut, covered int) {
 	for _, c := range characters {
 		switch {
 		case c.Beyond:
 			beyond++
 		case c.Cut:
 			cut++
+		case c.Covered:
+			covered++
 		}
 	}
-	return beyond, cut
+	return beyond, cut, covered
 }

@@ -16,6 +16,8 @@ type graphicsState struct {
 	ctm          Matrix
 	clip         Box // around the clipping path
 	fill, stroke float64
+	blends       bool // a blend mode other than Normal (11.3.5)
+	pattern      bool // what is filled has a pattern (8.7)
 	text         TextState
 }
 
@@ -55,6 +57,7 @@ type interpreter struct {
 	stack     []graphicsState
 	tm, line  Matrix // the text matrix and the text line matrix (9.4.1)
 	path      Box    // around the current path
+	rectangle bool   // it is one rectangle and nothing else
 	clips     bool   // the path is to be the clip, once it is painted
 	marked    []markedContent
 	recent    window
@@ -123,16 +126,27 @@ func (i *interpreter) run(op operation) error {
 	case "v", "y":
 		i.point(op.numbers(4))
 	case "re":
+		alone := i.path.empty()
 		n := op.numbers(4)
 		x, y, width, height := n[0], n[1], n[2], n[3]
 		i.point([]float64{x, y, x + width, y, x, y + height, x + width, y + height})
+		i.rectangle = alone && i.state.ctm.level()
 	case "W", "W*":
 		i.clips = true
 	case "S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "n":
+		if i.rectangle && strings.ContainsAny(op.Operator, "fFBb") && !i.state.pattern {
+			i.cover(i.path)
+		}
 		if i.clips && !i.path.empty() {
 			i.state.clip = i.state.clip.and(i.path)
 		}
-		i.path, i.clips = nowhere, false
+		i.path, i.rectangle, i.clips = nowhere, false, false
+
+	// Colour (8.6.8), as far as it is a pattern.
+	case "cs":
+		i.state.pattern = string(op.last().Str) == "Pattern"
+	case "g", "rg", "k":
+		i.state.pattern = false
 
 	// Text state (9.3).
 	case "Tc":
@@ -196,6 +210,10 @@ func (i *interpreter) run(op operation) error {
 		}
 	case "Do":
 		o := i.doc.Dict(i.resources["XObject"])[string(op.last().Str)]
+		if dict := i.doc.Dict(o); i.doc.Name(dict["Subtype"]) == "Image" {
+			i.showImage(dict)
+			return nil
+		}
 		found, err := i.form(o, i.resources, i.depth+1)
 		if err != nil {
 			return err
@@ -214,6 +232,30 @@ func (i *interpreter) point(at []float64) {
 	for ; len(at) > 1; at = at[2:] {
 		i.path = i.path.with(i.state.ctm.At(at[0], at[1]))
 	}
+	i.rectangle = false
+}
+
+// showImage covers the unit square, if the image has no holes (8.9.5).
+func (i *interpreter) showImage(dict types.Dict) {
+	for _, key := range []string{"SMask", "Mask", "ImageMask"} {
+		if o := i.doc.Resolve(dict[key]); o != nil && o != types.Boolean(false) {
+			return
+		}
+	}
+	if i.state.ctm.level() && i.inner(dict["OC"]).hides == "" {
+		i.cover(Box{0, 0, 1, 1}.through(i.state.ctm))
+	}
+}
+
+// cover notes what is painted over of the hits.
+func (i *interpreter) cover(b Box) {
+	if i.state.fill != 1 && i.state.fill != unset || i.state.blends || i.now().hides != "" {
+		return
+	}
+	b = b.and(i.state.clip)
+	for _, h := range i.hits {
+		h.cover(b)
+	}
 }
 
 func (i *interpreter) setFont(op operation, o types.Object, size float64, written string) (err error) {
@@ -231,6 +273,9 @@ func (i *interpreter) setParameters(op operation) error {
 	}
 	if o := i.doc.Resolve(set["CA"]); o != nil {
 		i.state.stroke = i.doc.Number(o)
+	}
+	if o := i.doc.Resolve(set["BM"]); o != nil {
+		i.state.blends = o != types.Object(types.Name("Normal"))
 	}
 	if mask := i.doc.Dict(set["SMask"]); mask != nil && len(i.masked) < maxHits {
 		found, err := i.form(mask["G"], i.resources, i.depth+1)
@@ -406,7 +451,7 @@ func placed(characters []Character, s graphicsState) []Character {
 	for i, c := range characters {
 		out[i] = Character{
 			Origin: s.ctm.At(c.Origin.X, c.Origin.Y), Advance: way(c.Advance), Up: way(c.Up),
-			clip: c.clip.through(s.ctm).and(s.clip),
+			Covered: c.Covered, clip: c.clip.through(s.ctm).and(s.clip),
 		}
 	}
 	return out

@@ -23,6 +23,9 @@ func (m Matrix) Times(n Matrix) Matrix {
 // translated is m with its origin moved by (x, y) of its own space.
 func (m Matrix) translated(x, y float64) Matrix { return Matrix{1, 0, 0, 1, x, y}.Times(m) }
 
+// level tells whether what is level or upright stays so, or becomes the other.
+func (m Matrix) level() bool { return m[1] == 0 && m[2] == 0 || m[0] == 0 && m[3] == 0 }
+
 // At returns where the point (x, y) is.
 func (m Matrix) At(x, y float64) Point {
 	return Point{m[0]*x + m[2]*y + m[4], m[1]*x + m[3]*y + m[5]}

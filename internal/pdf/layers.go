@@ -1,6 +1,10 @@
 package pdf
 
-import "github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+import (
+	"slices"
+
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+)
 
 // layer returns the name of optional content (ISO 32000-1, 8.11), and whether
 // it is shown when the document is opened.
@@ -20,14 +24,16 @@ func (d *Document) layer(o types.Object, depth int) (name string, on bool) {
 
 // groupOn tells whether the default configuration (8.11.4.3) shows a group.
 func (d *Document) groupOn(o types.Object) bool {
+	group, ok := o.(types.IndirectRef)
+	if !ok {
+		return true
+	}
 	configuration := d.Dict(d.Dict(d.Catalog["OCProperties"])["D"])
 	has := func(key string) bool {
-		for _, listed := range d.Array(configuration[key]) {
-			if listed == o {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(d.Array(configuration[key]), func(listed types.Object) bool {
+			ref, ok := listed.(types.IndirectRef)
+			return ok && ref.ObjectNumber == group.ObjectNumber
+		})
 	}
 	if d.Name(configuration["BaseState"]) == "OFF" {
 		return has("ON")

@@ -64,6 +64,7 @@ type Character struct {
 	Beyond  bool  // it is not wholly within the page's edges
 	Cut     bool  // it is not wholly within the clip, or a form XObject's BBox
 	Hidden  bool  // no part of it is within both
+	Covered bool  // an opaque rectangle, an image or a form field is painted over it
 
 	clip Box
 }
@@ -91,6 +92,17 @@ func (h *Hit) judge(page Box) {
 			c.Beyond = !c.within(page)
 			c.Cut = !c.within(c.clip)
 			c.Hidden = c.around().and(page).and(c.clip).empty()
+		}
+	}
+}
+
+// cover notes which characters are painted over.
+func (h Hit) cover(b Box) {
+	for _, characters := range [][]Character{h.Characters, h.Following} {
+		for i := range characters {
+			c := &characters[i]
+			middle := Point{c.Origin.X + 0.5*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + 0.5*c.Advance.Y + 0.25*c.Up.Y}
+			c.Covered = c.Covered || b.has(middle)
 		}
 	}
 }
@@ -168,6 +180,7 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		shown := f.doc.pageBox(page)
 		for i := range found {
 			found[i].judge(shown)
+			f.coverByFields(found[i], page)
 		}
 		onPages = append(onPages, found...)
 		found, err = f.annotations(page, without)
@@ -208,6 +221,21 @@ func (f *finder) annotations(p Page, without types.IndirectRef) ([]Hit, error) {
 		hits = hits[:min(len(hits), maxHits)]
 	}
 	return hits, nil
+}
+
+// coverByFields notes which characters lie under form fields, which are drawn
+// over the page (12.5.5). A field that the first lies under is taken for one
+// that can be seen through.
+func (f *finder) coverByFields(h Hit, p Page) {
+	const hidden, noView = 1 << 1, 1 << 5
+	for _, o := range f.doc.Array(p.Dict["Annots"]) {
+		widget := f.doc.Dict(o)
+		b, ok := f.doc.box(widget["Rect"])
+		shown := ok && widget["AP"] != nil && int(f.doc.Number(widget["F"]))&(hidden|noView) == 0
+		if f.doc.Name(widget["Subtype"]) == "Widget" && shown && !h.Characters[0].within(b) {
+			h.cover(b)
+		}
+	}
 }
 
 // form looks into a form XObject (8.10).
