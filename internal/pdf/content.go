@@ -71,7 +71,7 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int, start gra
 	start.text.Scale = 1
 	i := &interpreter{
 		finder: f, resources: resources, depth: depth, content: content, state: start,
-		tm: identity, line: identity, path: nowhere, recent: window{needle: f.needle}, following: -1,
+		tm: identity(), line: identity(), path: nowhere(), recent: window{needle: f.needle}, following: -1,
 	}
 	l := &Lexer{Data: content}
 	for op, ok := l.Operation(); ok; op, ok = l.Operation() {
@@ -140,7 +140,7 @@ func (i *interpreter) run(op operation) error {
 		if i.clips && !i.path.empty() {
 			i.state.clip = i.state.clip.and(i.path)
 		}
-		i.path, i.rectangle, i.clips = nowhere, false, false
+		i.path, i.rectangle, i.clips = nowhere(), false, false
 
 	// Colour (8.6.8), as far as it is a pattern.
 	case "cs":
@@ -164,13 +164,12 @@ func (i *interpreter) run(op operation) error {
 	case "Tf":
 		if len(op.Operands) == 2 {
 			size := op.Operands[1]
-			name := string(op.Operands[0].Str)
-			return i.setFont(op, i.doc.Dict(i.resources["Font"])[name], size.Num, string(i.content[size.Start:size.End]))
+			return i.setFont(op, i.doc.Dict(i.resources["Font"])[string(op.Operands[0].Str)], size.Num, string(i.content[size.Start:size.End]))
 		}
 
 	// Text objects, positions and strings (9.4).
 	case "BT", "ET":
-		i.moveTo(identity)
+		i.moveTo(identity())
 	case "Td":
 		n := op.numbers(2)
 		i.moveTo(i.line.translated(n[0], n[1]))

@@ -9,7 +9,7 @@ import (
 // Matrix is a transformation (ISO 32000-1, 8.3.3): [a b c d e f].
 type Matrix [6]float64
 
-var identity = Matrix{1, 0, 0, 1, 0, 0}
+func identity() Matrix { return Matrix{1, 0, 0, 1, 0, 0} }
 
 // Times is m, then n: m × n of 8.3.4.
 func (m Matrix) Times(n Matrix) Matrix {
@@ -37,10 +37,10 @@ type Point struct{ X, Y float64 }
 // Box is a rectangle whose sides are level and upright.
 type Box struct{ Left, Bottom, Right, Top float64 }
 
-var everywhere = Box{math.Inf(-1), math.Inf(-1), math.Inf(1), math.Inf(1)}
+func everywhere() Box { return Box{math.Inf(-1), math.Inf(-1), math.Inf(1), math.Inf(1)} }
 
-// nowhere has no points; boxAround makes it grow.
-var nowhere = Box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+// nowhere has no points; with makes it grow.
+func nowhere() Box { return Box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)} }
 
 func (b Box) with(p Point) Box {
 	return Box{min(b.Left, p.X), min(b.Bottom, p.Y), max(b.Right, p.X), max(b.Top, p.Y)}
@@ -58,19 +58,19 @@ func (b Box) and(c Box) Box {
 
 // through is the box around b transformed.
 func (b Box) through(m Matrix) Box {
-	if b == everywhere || b.empty() {
+	if b == everywhere() || b.empty() {
 		return b
 	}
-	return nowhere.with(m.At(b.Left, b.Bottom)).with(m.At(b.Right, b.Bottom)).with(m.At(b.Left, b.Top)).with(m.At(b.Right, b.Top))
+	return nowhere().with(m.At(b.Left, b.Bottom)).with(m.At(b.Right, b.Bottom)).with(m.At(b.Left, b.Top)).with(m.At(b.Right, b.Top))
 }
 
 // box reads a rectangle (7.9.5); ok is false if it is none.
 func (d *Document) box(o types.Object) (b Box, ok bool) {
 	a := d.Array(o)
 	if len(a) != 4 {
-		return everywhere, false
+		return everywhere(), false
 	}
-	return nowhere.with(Point{d.Number(a[0]), d.Number(a[1])}).with(Point{d.Number(a[2]), d.Number(a[3])}), true
+	return nowhere().with(Point{d.Number(a[0]), d.Number(a[1])}).with(Point{d.Number(a[2]), d.Number(a[3])}), true
 }
 
 // matrix reads a form XObject's or a font's matrix.

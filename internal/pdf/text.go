@@ -173,7 +173,7 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
-		found, err := f.scan(content.Bytes, page.resources, 0, graphicsState{ctm: identity, clip: everywhere, fill: 1, stroke: 1})
+		found, err := f.scan(content.Bytes, page.resources, 0, graphicsState{ctm: identity(), clip: everywhere(), fill: 1, stroke: 1})
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
@@ -258,7 +258,7 @@ func (f *finder) form(o types.Object, inherited types.Dict, depth int) ([]Hit, e
 			resources = inherited
 		}
 		// Its content is clipped to its BBox, and placed by its Matrix.
-		start := graphicsState{ctm: f.doc.matrix(dict["Matrix"], identity), clip: everywhere, fill: unset, stroke: unset}
+		start := graphicsState{ctm: f.doc.matrix(dict["Matrix"], identity()), clip: everywhere(), fill: unset, stroke: unset}
 		if box, ok := f.doc.box(dict["BBox"]); ok {
 			start.clip = box.through(start.ctm)
 		}
