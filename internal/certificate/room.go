@@ -95,30 +95,26 @@ func room(placeholder, stamp pdf.Hit) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("there is room for about %d of the stamp's %d characters: the rest is %s", i, len(StampLayout), why))
 		break
 	}
-	beyond, cut, covered := lost(stamp.Following)
-	beyondBefore, cutBefore, coveredBefore := lost(placeholder.Following)
+	beyond, cut := lost(stamp.Following)
+	beyondBefore, cutBefore := lost(placeholder.Following)
 	switch {
 	case beyond > beyondBefore:
 		warnings = append(warnings, "the text after the stamp is pushed beyond the page's edge; begin it anew there, or end the line with the placeholder")
 	case cut > cutBefore:
 		warnings = append(warnings, "the text after the stamp is pushed to where it is cut by "+clipOf(stamp)+"; begin it anew there, or end the line with the placeholder")
-	case covered > coveredBefore:
-		warnings = append(warnings, "there is no room for the text after the stamp: it is pushed to where it is covered; begin it anew there, or end the line with the placeholder")
 	}
 	return warnings
 }
 
 // lost counts the characters that can't be seen whole.
-func lost(characters []pdf.Character) (beyond, cut, covered int) {
+func lost(characters []pdf.Character) (beyond, cut int) {
 	for _, c := range characters {
 		switch {
 		case c.Beyond:
 			beyond++
 		case c.Cut:
 			cut++
-		case c.Covered:
-			covered++
 		}
 	}
-	return beyond, cut, covered
+	return beyond, cut
 }

@@ -202,12 +202,18 @@ func (i *interpreter) run(op operation) error {
 
 	// Marked content (14.6) and XObjects (8.8).
 	case "BMC", "BDC":
+		if len(i.marked) == maxMarked {
+			return errors.New("the content nests its marked content too deep; save the PDF anew")
+		}
 		i.begin(op)
 	case "EMC":
 		if last := len(i.marked) - 1; last >= 0 {
 			i.marked = i.marked[:last]
 		}
 	case "Do":
+		if len(i.hits) == maxHits {
+			return nil
+		}
 		o := i.doc.Dict(i.resources["XObject"])[string(op.last().Str)]
 		if dict := i.doc.Dict(o); i.doc.Name(dict["Subtype"]) == "Image" {
 			i.showImage(dict)

@@ -98,12 +98,10 @@ func (h *Hit) judge(page Box) {
 
 // cover notes which characters are painted over.
 func (h Hit) cover(b Box) {
-	for _, characters := range [][]Character{h.Characters, h.Following} {
-		for i := range characters {
-			c := &characters[i]
-			middle := Point{c.Origin.X + 0.5*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + 0.5*c.Advance.Y + 0.25*c.Up.Y}
-			c.Covered = c.Covered || b.has(middle)
-		}
+	for i := range h.Characters {
+		c := &h.Characters[i]
+		middle := Point{c.Origin.X + 0.5*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + 0.5*c.Advance.Y + 0.25*c.Up.Y}
+		c.Covered = c.Covered || b.has(middle)
 	}
 }
 
@@ -150,15 +148,16 @@ type finder struct {
 // maxHits is how many places are kept; it takes two to refuse.
 const maxHits = 2
 
-// maxDepth bounds form XObjects in one another, and q in q.
-const maxDepth, maxStates = 16, 1024
+// What may lie in one another: form XObjects, q, and marked content, which not
+// every program closes.
+const maxDepth, maxStates, maxMarked = 16, 1024, 1 << 16
 
 func (d *Document) finder(needle string) *finder {
 	return &finder{doc: d, needle: []byte(needle), fonts: map[any]metrics{}, forms: map[int][]Hit{}}
 }
 
-// Find returns the first places, at most two, where pages show an ASCII text,
-// and at the end those in annotations and in soft masks. The text must have its first
+// Find returns the first places where pages show an ASCII text, and unless these
+// are two, which ends the search, those in annotations and in soft masks. The text must have its first
 // character once, or once more at its end. One annotation, if not zero, is left
 // out.
 func (d *Document) Find(text string, without types.IndirectRef) ([]Hit, error) {
@@ -182,13 +181,17 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 			found[i].judge(shown)
 			f.coverByFields(found[i], page)
 		}
-		onPages = append(onPages, found...)
+		if onPages = append(onPages, found...); len(onPages) >= maxHits {
+			return onPages[:maxHits], nil
+		}
+		if len(inAnnotations) >= maxHits {
+			continue
+		}
 		found, err = f.annotations(page, without)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
 		inAnnotations = append(inAnnotations, found...)
-		onPages, inAnnotations = onPages[:min(len(onPages), maxHits)], inAnnotations[:min(len(inAnnotations), maxHits)]
 	}
 	return slices.Concat(onPages, inAnnotations, f.masked), nil
 }
@@ -209,6 +212,9 @@ func (f *finder) annotations(p Page, without types.IndirectRef) ([]Hit, error) {
 			}
 		}
 		for _, appearance := range appearances {
+			if len(hits) >= maxHits {
+				return hits[:maxHits], nil
+			}
 			found, err := f.form(appearance, p.resources, 1)
 			if err != nil {
 				return nil, err
@@ -218,7 +224,6 @@ func (f *finder) annotations(p Page, without types.IndirectRef) ([]Hit, error) {
 				hits = append(hits, h)
 			}
 		}
-		hits = hits[:min(len(hits), maxHits)]
 	}
 	return hits, nil
 }
