@@ -21,6 +21,11 @@ type graphicsState struct {
 	text         TextState
 }
 
+// pageState is the graphics state in which a page's content begins (8.4.1).
+func pageState() graphicsState {
+	return graphicsState{ctm: identity(), clip: everywhere(), fill: 1, stroke: 1}
+}
+
 // unset is the alpha of a form XObject's content as long as it sets none:
 // it has that of who shows it (8.10.1).
 const unset = -1

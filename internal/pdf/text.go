@@ -172,7 +172,7 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
-		found, err := f.scan(content.Bytes, page.resources, 0, graphicsState{ctm: identity(), clip: everywhere(), fill: 1, stroke: 1})
+		found, err := f.scan(content.Bytes, page.resources, 0, pageState())
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
 		}
@@ -340,8 +340,11 @@ func (w *window) clear() { w.shown = w.shown[:0] }
 
 // takes tells whether a character goes on with the needle, or starts it anew.
 // No proper prefix of a needle is its suffix but for its first character, so no
-// match is missed.
+// match is missed. An empty needle is never found.
 func (w *window) takes(r rune) bool {
+	if len(w.needle) == 0 {
+		return false
+	}
 	if len(w.shown) == len(w.needle) || r != rune(w.needle[len(w.shown)]) {
 		w.clear()
 	}
