@@ -53,9 +53,9 @@ func placesOf(hits []pdf.Hit) []string {
 		return out
 	}
 	a, b := hits[0].Characters[0].Origin, hits[1].Characters[0].Origin
-	_, em := hits[0].Scale()
+	up := hits[0].Characters[0].Up
 	layers := hits[0].Layer != hits[1].Layer || hits[0].LayerOff != hits[1].LayerOff
-	if !layers && math.Hypot(a.X-b.X, a.Y-b.Y) < em/2 {
+	if !layers && math.Hypot(a.X-b.X, a.Y-b.Y) < math.Hypot(up.X, up.Y)/2 {
 		out[1] += ", drawn twice at nearly the same place, as for a shadow"
 		return out
 	}

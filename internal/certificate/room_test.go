@@ -165,3 +165,37 @@ func TestNestedFormsDontExplode(t *testing.T) {
 		t.Errorf("error %v, want one about more than one place", err)
 	}
 }
+
+// A Type 3 font's glyphs have units of their own, and so has its size.
+func TestRoomOfAType3Font(t *testing.T) {
+	t.Parallel()
+	for _, size := range []float64{0.005, 1, 100} {
+		unit := 0.01 / size // so that a glyph is 6 pt wide
+		var glyphs, differences strings.Builder
+		for _, name := range []struct {
+			code rune
+			name string
+		}{{'%', "percent"}, {'-', "hyphen"}, {':', "colon"}, {'.', "period"}, {'+', "plus"}} {
+			fmt.Fprintf(&differences, "%d /%s ", name.code, name.name)
+			fmt.Fprintf(&glyphs, "/%s 6 0 R ", name.name)
+		}
+		for _, letter := range "timesapT" {
+			fmt.Fprintf(&differences, "%d /%c ", letter, letter)
+			fmt.Fprintf(&glyphs, "/%c 6 0 R ", letter)
+		}
+		for digit, name := range strings.Fields("zero one two three four five six seven eight nine") {
+			fmt.Fprintf(&differences, "%d /%s ", '0'+digit, name)
+			fmt.Fprintf(&glyphs, "/%s 6 0 R ", name)
+		}
+		font := fmt.Sprintf("/F1 << /Type /Font /Subtype /Type3 /FontBBox [0 0 0 0] /FontMatrix [%.6f 0 0 %.6f 0 0] /FirstChar 0 /LastChar 255 /Widths [%s] /Encoding << /Differences [%s] >> /CharProcs << %s >> >>",
+			unit, unit, strings.Repeat("600 ", 256), differences.String(), glyphs.String())
+		content := "BT /F1 %g Tf %d 50 Td (%%timestamp%%) Tj -20 -20 Td (0123456789-:.T+) Tj ET"
+		for at, want := range map[int]int{50: 32, 565: 5} {
+			warnings := link(t, build([]string{"<< /Font << " + font + " >> >>"}, []string{"", fmt.Sprintf(content, size, at)}, []string{"", "600 0 d0 50 0 500 700 re f"})).Report().Warnings
+			said := strings.Contains(strings.Join(warnings, ""), fmt.Sprintf("about %d of", want))
+			if len(warnings) > 1 || said != (want < 32) {
+				t.Errorf("size %g at %d: warnings %q, want room for %d", size, at, warnings, want)
+			}
+		}
+	}
+}

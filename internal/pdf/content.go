@@ -390,7 +390,7 @@ func (i *interpreter) character(width float64) Character {
 		c.Advance = way(0, -text.Size)
 		return c
 	}
-	c.Advance, c.Up = way(width*text.Size*text.Scale, 0), way(0, text.Size)
+	c.Advance, c.Up = way(width*text.Size*text.Scale, 0), way(0, text.Size*text.metrics.em(width))
 	return c
 }
 

@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -13,6 +14,7 @@ import (
 type metrics struct {
 	font     *Font
 	unit     float64 // of the widths, in text space at size 1
+	upward   float64 // of heights in a Type 3 font's glyphs, or 0 for another font
 	standard string  // the font whose widths are taken, if it has none of its own
 	vertical bool    // writing mode 1 (9.7.4.3)
 }
@@ -25,7 +27,8 @@ func (d *Document) readMetrics(f *Font, dict types.Dict) metrics {
 		stream, _ := encoding.(types.StreamDict)
 		m.vertical = strings.HasSuffix(d.Name(encoding), "-V") || d.Name(encoding) == "V" || d.Number(stream.Dict["WMode"]) == 1
 	case "Type3":
-		m.unit = d.matrix(dict["FontMatrix"], Matrix{0.001, 0, 0, 0.001, 0, 0})[0]
+		matrix := d.matrix(dict["FontMatrix"], Matrix{0.001, 0, 0, 0.001, 0, 0})
+		m.unit, m.upward = matrix[0], matrix[3]
 	default:
 		if d.Array(dict["Widths"]) != nil {
 			break
@@ -37,6 +40,15 @@ func (d *Document) readMetrics(f *Font, dict types.Dict) metrics {
 		}
 	}
 	return m
+}
+
+// em returns how high an em is, in text space at size 1. A Type 3 font does not
+// tell; its glyphs are about twice as high as wide.
+func (m metrics) em(width float64) float64 {
+	if m.upward == 0 {
+		return 1
+	}
+	return math.Copysign(2*width, m.upward)
 }
 
 // width returns how wide a code's glyph is, in text space at size 1.

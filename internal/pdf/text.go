@@ -122,10 +122,15 @@ func (c Character) around() Box {
 	return Box{0, -0.25, 1, 1}.through(m)
 }
 
-// Scale returns how long an em is on the page, along the line and up from it.
+// Scale returns how long an em is on the page, along the line and up from it;
+// of a Type 3 font, a thousand units of its glyphs.
 func (h Hit) Scale() (along, up float64) {
-	m := h.Tm.Times(h.CTM)
-	return math.Abs(h.Text.Size*h.Text.Scale) * math.Hypot(m[0], m[1]), math.Abs(h.Text.Size) * math.Hypot(m[2], m[3])
+	m, size := h.Tm.Times(h.CTM), math.Abs(h.Text.Size)
+	along, up = size*math.Abs(h.Text.Scale)*math.Hypot(m[0], m[1]), size*math.Hypot(m[2], m[3])
+	if f := h.Text.metrics; f.upward != 0 {
+		return along * 1000 * math.Abs(f.unit), up * 1000 * math.Abs(f.upward)
+	}
+	return along, up
 }
 
 // Piece is a run of bytes of a string that is shown.
@@ -157,9 +162,9 @@ func (d *Document) finder(needle string) *finder {
 }
 
 // Find returns the first places where pages show an ASCII text, and unless these
-// are two, which ends the search, those in annotations and in soft masks. The text must have its first
-// character once, or once more at its end. One annotation, if not zero, is left
-// out.
+// are two, which ends the search, those in annotations and in soft masks. The
+// text must have its first character once, or once more at its end. One
+// annotation, if not zero, is left out.
 func (d *Document) Find(text string, without types.IndirectRef) ([]Hit, error) {
 	return d.finder(text).find(without)
 }
