@@ -27,17 +27,38 @@ func codeOf(b []byte) Code {
 	return c
 }
 
-// cmap is what is used of a CMap: the lengths of codes, and their text when
-// it is a ToUnicode CMap (ISO 32000-1, 9.7.5 and 9.10.3).
+// cmap is what is used of a CMap: the lengths of codes, their CIDs, and their
+// text when it is a ToUnicode CMap (ISO 32000-1, 9.7.5 and 9.10.3).
 type cmap struct {
 	spaces []codespace
+	cids   []cidRange
 	text   map[Code]string
+}
+
+// cidRange gives codes of one length the CIDs from first on.
+type cidRange struct {
+	low, high Code
+	first     uint32
+}
+
+// cid returns the CID of a code, and false for one that it has not, which another
+// CMap may have that it uses.
+func (c *cmap) cid(code Code) (uint32, bool) {
+	for _, r := range c.cids {
+		if r.low.bytes == code.bytes && r.low.value <= code.value && code.value <= r.high.value {
+			return r.first + code.value - r.low.value, true
+		}
+	}
+	return 0, false
 }
 
 type codespace struct{ low, high []byte }
 
 // maxMappings bounds what the ranges of a CMap can add up to.
 const maxMappings = 1 << 18
+
+// maxCIDRanges bounds what is looked through for a code's CID.
+const maxCIDRanges = 1 << 12
 
 func readCMap(content []byte) *cmap {
 	c := &cmap{text: map[Code]string{}}
@@ -55,6 +76,19 @@ func readCMap(content []byte) *cmap {
 			for pair := range slices.Chunk(args, 2) {
 				if len(pair) == 2 && len(pair[0].Str) == len(pair[1].Str) && len(c.spaces) < 256 {
 					c.spaces = append(c.spaces, codespace{pair[0].Str, pair[1].Str})
+				}
+			}
+		case "endcidchar":
+			for pair := range slices.Chunk(args, 2) {
+				if len(pair) == 2 && len(c.cids) < maxCIDRanges {
+					code := codeOf(pair[0].Str)
+					c.cids = append(c.cids, cidRange{code, code, uint32(pair[1].Num)})
+				}
+			}
+		case "endcidrange":
+			for triple := range slices.Chunk(args, 3) {
+				if len(triple) == 3 && len(c.cids) < maxCIDRanges {
+					c.cids = append(c.cids, cidRange{codeOf(triple[0].Str), codeOf(triple[1].Str), uint32(triple[2].Num)})
 				}
 			}
 		case "endbfchar":

@@ -1,6 +1,8 @@
 package pdf
 
 import (
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,19 +13,32 @@ import (
 // Font decodes the strings that are shown in a font, and tells whether it can
 // show given characters.
 type Font struct {
-	Name                       string
-	composite                  bool // codes are split by a CMap (ISO 32000-1, 9.7)
-	drawn                      bool // Type 3: glyphs are content streams
-	Embedded                   bool
-	Subset                     bool
-	ucs2                       bool          // codes are UTF-16
-	coding                     *cmap         // of a composite font, nil for two bytes a code
-	unicode                    *cmap         // ToUnicode, or nil
-	simple                     [256]rune     // by the encoding of a simple font
-	seen                       map[rune]Code // characters that the file shows in it, by the first code met
+	Name      string // without the prefix of a subset; may be empty
+	Embedded  bool
+	Subset    bool
+	Vertical  bool          // writing mode 1 (9.7.4.3)
+	composite bool          // codes are split by a CMap (ISO 32000-1, 9.7)
+	symbolic  bool          // by its descriptor
+	ucs2      bool          // codes are UTF-16
+	identity  bool          // codes are CIDs
+	coding    *cmap         // of a composite font, nil for two bytes a code
+	unicode   *cmap         // ToUnicode, or nil
+	names     [256]string   // of glyphs, by the encoding of a simple font; empty for the font program's own
+	simple    [256]rune     // by the encoding of a simple font
+	seen      map[rune]Code // characters that the file shows in it, by the first code met
+
 	serif, fixed, bold, italic bool
-	widths                     map[uint32]float64 // thousandths of the size
-	missing                    float64            // the width of all other codes
+
+	widths  map[uint32]float64 // of codes or CIDs, in thousandths of the size
+	missing float64            // the width of all others
+
+	doc     *Document
+	file    types.Object // the embedded font program
+	program *program     // once it was needed
+	gidMap  types.Object // CIDToGIDMap (9.7.4.2)
+	gids    []byte       // its content, or nil for the same numbers
+	drawn   types.Dict   // Type 3: glyphs are content streams (9.6.5)
+	matrix  Matrix       // of a Type 3 font's glyph space
 }
 
 const unknown = utf8.RuneError
@@ -31,31 +46,23 @@ const unknown = utf8.RuneError
 // ReadFont reads a font dictionary. It never fails: characters that can't be
 // told are unknown.
 func (d *Document) ReadFont(dict types.Dict) (*Font, error) {
-	f := &Font{Name: d.Name(dict["BaseFont"]), seen: map[rune]Code{}, widths: map[uint32]float64{}}
+	f := &Font{doc: d, seen: map[rune]Code{}, widths: map[uint32]float64{}}
 	descriptor := d.Dict(dict["FontDescriptor"])
 	var err error
 	switch d.Name(dict["Subtype"]) {
 	case "Type0":
-		f.composite = true
-		descendants := d.Array(dict["DescendantFonts"])
-		if len(descendants) > 0 {
-			descendant := d.Dict(descendants[0])
-			descriptor = d.Dict(descendant["FontDescriptor"])
-			f.readCIDWidths(d, descendant)
-		}
-		encoding := d.Name(dict["Encoding"])
-		f.ucs2 = strings.Contains(encoding, "UCS2") || strings.Contains(encoding, "UTF16")
-		if f.coding, err = d.readCMap(dict["Encoding"]); err != nil {
+		if descriptor, err = f.readComposite(dict); err != nil {
 			return nil, err
 		}
 	case "Type3":
-		f.drawn, f.Embedded = true, true
+		f.Embedded = true
+		f.matrix = d.matrix(dict["FontMatrix"], Matrix{0.001, 0, 0, 0.001, 0, 0})
+		if f.drawn = d.Dict(dict["CharProcs"]); f.drawn == nil {
+			f.drawn = types.Dict{}
+		}
 		fallthrough
 	default:
-		f.simple = d.readEncoding(dict["Encoding"])
-		if f.Name == "Symbol" || f.Name == "ZapfDingbats" {
-			f.simple = [256]rune{} // their letters are no letters
-		}
+		f.readEncoding(dict["Encoding"], d.Name(dict["Subtype"]) == "TrueType")
 		first := uint32(d.Number(dict["FirstChar"]))
 		for i, w := range d.Array(dict["Widths"]) {
 			f.widths[first+uint32(i)] = d.Number(w)
@@ -65,32 +72,54 @@ func (d *Document) ReadFont(dict types.Dict) (*Font, error) {
 	if f.unicode, err = d.readCMap(dict["ToUnicode"]); err != nil {
 		return nil, err
 	}
-	for _, file := range []string{"FontFile", "FontFile2", "FontFile3"} {
-		f.Embedded = f.Embedded || d.Resolve(descriptor[file]) != nil
+	for _, key := range []string{"FontFile", "FontFile2", "FontFile3"} {
+		if d.Resolve(descriptor[key]) != nil {
+			f.Embedded, f.file = true, descriptor[key]
+		}
+	}
+	for _, name := range []types.Object{dict["BaseFont"], descriptor["FontName"]} {
+		if f.Name == "" {
+			f.Name = d.Name(name)
+		}
 	}
 	if prefix, rest, ok := strings.Cut(f.Name, "+"); ok && len(prefix) == 6 {
 		f.Name, f.Subset = rest, true
 	}
-	f.readStyle(int(d.Number(descriptor["Flags"])))
+	if !f.composite && f.pictures() {
+		f.simple = [256]rune{} // their letters are no letters
+	}
+	f.readStyle(descriptor)
 	return f, nil
 }
 
-// readStyle tells what a standard font should look like in place of f, by the
-// descriptor's flags (9.8.2) and the name.
-func (f *Font) readStyle(flags int) {
-	lower := strings.ToLower(f.Name)
-	has := func(parts ...string) bool {
-		for _, part := range parts {
-			if strings.Contains(lower, part) {
-				return true
-			}
+// pictures tells whether a font that is not embedded shows something else for
+// letters and digits, which its encoding may not say.
+func (f *Font) pictures() bool {
+	for _, name := range []string{"Symbol", "ZapfDingbats", "Wingdings", "Webdings", "ITCZapfDingbats", "Marlett"} {
+		if !f.Embedded && strings.HasPrefix(f.Name, name) {
+			return true
 		}
-		return false
 	}
-	f.fixed = flags&1 != 0 || has("courier", "mono")
-	f.serif = flags&2 != 0 || has("times", "serif") && !has("sans")
-	f.italic = flags&64 != 0 || has("italic", "oblique")
-	f.bold = flags&(1<<18) != 0 || has("bold", "black", "heavy")
+	return false
+}
+
+// readComposite reads what is special of a Type 0 font (9.7.6) and returns its
+// descendant's descriptor.
+func (f *Font) readComposite(dict types.Dict) (descriptor types.Dict, err error) {
+	d := f.doc
+	f.composite = true
+	if descendants := d.Array(dict["DescendantFonts"]); len(descendants) > 0 {
+		descendant := d.Dict(descendants[0])
+		descriptor = d.Dict(descendant["FontDescriptor"])
+		f.readCIDWidths(d, descendant)
+		f.gidMap = descendant["CIDToGIDMap"]
+	}
+	encoding := d.Name(dict["Encoding"])
+	f.ucs2 = strings.Contains(encoding, "UCS2") || strings.Contains(encoding, "UTF16")
+	f.identity = encoding == "Identity-H" || encoding == "Identity-V"
+	f.Vertical = strings.HasSuffix(encoding, "-V") || encoding == "V" || d.Number(d.Dict(dict["Encoding"])["WMode"]) == 1
+	f.coding, err = d.readCMap(dict["Encoding"])
+	return descriptor, err
 }
 
 func (d *Document) readCMap(o types.Object) (*cmap, error) {
@@ -104,55 +133,46 @@ func (d *Document) readCMap(o types.Object) (*cmap, error) {
 	return readCMap(content), nil
 }
 
-// readEncoding returns the characters of a simple font (9.6.6). All the base
-// encodings agree with ASCII where it matters here.
-func (d *Document) readEncoding(o types.Object) (runes [256]rune) {
-	for i := range runes {
-		runes[i] = unknown
-		if i >= ' ' && i <= '~' {
-			runes[i] = rune(i)
+// readEncoding reads the encoding of a simple font (9.6.6). All the base
+// encodings agree with ASCII where it matters here. A font without one has that
+// of its program, which is taken to agree too.
+func (f *Font) readEncoding(o types.Object, trueType bool) {
+	d := f.doc
+	encoding := d.Dict(o)
+	based := d.Name(o) != "" || encoding["BaseEncoding"] != nil || encoding != nil && trueType
+	for i := range f.simple {
+		f.simple[i] = unknown
+		if name := asciiName(byte(i)); name != "" {
+			f.simple[i] = rune(i)
+			if based {
+				f.names[i] = name
+			}
 		}
 	}
 	at := 0
-	for _, o := range d.Array(d.Dict(o)["Differences"]) {
+	for _, o := range d.Array(encoding["Differences"]) {
 		switch o := d.Resolve(o).(type) {
 		case types.Integer:
 			at = int(o)
 		case types.Name:
-			if at >= 0 && at < len(runes) {
-				runes[at] = glyphRune(string(o))
+			if at >= 0 && at < len(f.names) {
+				f.names[at], f.simple[at] = string(o), glyphRune(string(o))
+				// TeX's bitmap fonts call a glyph by its code.
+				if f.drawn != nil && asciiName(byte(at)) != "" && len(o) > 1 && string(o[1:]) == strconv.Itoa(at) {
+					f.simple[at] = rune(at)
+				}
 			}
 			at++
 		}
 	}
-	return runes
 }
 
 // glyphRune returns the character of a glyph's name (the Adobe Glyph List and
 // its uniXXXX), as far as ASCII texts need it.
 func glyphRune(glyph string) rune {
 	glyph, _, _ = strings.Cut(glyph, ".")
-	if len(glyph) == 1 {
-		return rune(glyph[0])
-	}
-	for i, digit := range strings.Fields("zero one two three four five six seven eight nine") {
-		if glyph == digit {
-			return '0' + rune(i)
-		}
-	}
-	switch glyph {
-	case "space":
-		return ' '
-	case "percent":
-		return '%'
-	case "hyphen":
-		return '-'
-	case "colon":
-		return ':'
-	case "period":
-		return '.'
-	case "plus":
-		return '+'
+	if i := slices.Index(asciiNames[:], glyph); i >= 0 {
+		return ' ' + rune(i)
 	}
 	for _, prefix := range []string{"uni", "u"} {
 		if digits, ok := strings.CutPrefix(glyph, prefix); ok && len(digits) >= 4 && len(digits) <= 6 {
@@ -202,10 +222,29 @@ func (f *Font) readCIDWidths(d *Document, descendant types.Dict) {
 
 // Width returns how wide a code is, in thousandths of the size.
 func (f *Font) Width(c Code) float64 {
-	if w, ok := f.widths[c.value]; ok {
-		return w
+	w, _ := f.listedWidth(c)
+	return w
+}
+
+// listedWidth tells also whether the width is the code's own.
+func (f *Font) listedWidth(c Code) (w float64, listed bool) {
+	key, ok := c.value, true
+	if f.composite {
+		key, ok = f.cid(c)
 	}
-	return f.missing
+	if w, listed = f.widths[key]; ok && listed {
+		return w, true
+	}
+	return f.missing, false
+}
+
+// cid returns the CID of a composite font's code (9.7.6.2), if that can be told
+// without the CMaps that readers have.
+func (f *Font) cid(c Code) (uint32, bool) {
+	if f.coding != nil {
+		return f.coding.cid(c)
+	}
+	return c.value, f.identity
 }
 
 // split returns the first code of s, which is not empty.
@@ -244,22 +283,34 @@ type Glyphs struct {
 // Glyphs returns the codes with which f shows these ASCII characters, and those
 // that it lacks.
 func (f *Font) Glyphs(characters string) (g Glyphs, missing string) {
-	reverse := map[rune]Code{}
-	for i := range 256 {
-		if c := (Code{uint32(i), 1}); !f.composite {
-			f.offer(reverse, c)
+	codes := map[rune]Code{}
+	offer := func(c Code) {
+		r, ok := f.character(c)
+		if !ok || !strings.ContainsRune(characters, r) {
+			return
+		}
+		if before, known := codes[r]; (!known || c.value < before.value) && f.trusted(c, r) {
+			codes[r] = c
 		}
 	}
-	if f.composite && f.unicode != nil {
+	if !f.composite {
+		for i := range 256 {
+			offer(Code{uint32(i), 1})
+		}
+	} else if f.unicode != nil {
 		for c := range f.unicode.text {
-			f.offer(reverse, c)
+			offer(c)
 		}
 	}
 	var lacks strings.Builder
 	for _, r := range characters {
+		// What the file shows is seen, unless it is known to be blank.
 		c, ok := f.seen[r]
+		if drawn, known := f.draws(c); known && !drawn {
+			ok = false
+		}
 		if !ok {
-			c, ok = reverse[r]
+			c, ok = codes[r]
 		}
 		if g.Width == 0 {
 			g.Width = c.bytes
@@ -273,20 +324,107 @@ func (f *Font) Glyphs(characters string) (g Glyphs, missing string) {
 	return g, lacks.String()
 }
 
-// offer notes what c shows, if the font program can be trusted to have it. A
-// subset has only what the file shows, whatever its encoding says, and so
-// has a Type 3 font. A font that is not embedded is taken from the reader's
-// machine, whole.
-func (f *Font) offer(reverse map[rune]Code, c Code) {
+// character returns what a code shows, if that is one character.
+func (f *Font) character(c Code) (rune, bool) {
 	text := f.text(c)
 	r, size := utf8.DecodeRuneInString(text)
-	if size != len(text) || f.Subset || f.drawn {
-		return
+	return r, size == len(text) && r != unknown
+}
+
+// trusted tells whether a code that the file does not show can be trusted to
+// show a character. A font that is not embedded is taken from the reader's
+// machine, whole. An embedded one has an outline for it, which no name or cmap
+// says to be another character's, and a width to match.
+func (f *Font) trusted(c Code, r rune) bool {
+	width, listed := f.listedWidth(c)
+	if !f.Embedded {
+		return !f.Subset && !f.pictures() && (f.composite || width != 0 || len(f.widths) == 0)
 	}
-	if !f.composite && f.widths[c.value] == 0 && (f.Embedded || len(f.widths) > 0) {
-		return
+	if drawn, known := f.draws(c); !known || !drawn || width <= 0 {
+		return false
 	}
-	if before, ok := reverse[r]; !ok || c.value < before.value {
-		reverse[r] = c
+	if !f.composite {
+		if named := glyphRune(f.names[c.value]); named != unknown && named != r {
+			return false
+		}
 	}
+	if f.drawn != nil {
+		return listed
+	}
+	p := f.readProgram()
+	glyph, _ := f.glyph(p, c)
+	if f.composite && p.unicode != nil {
+		if other := p.unicode(uint32(r)); other > 0 && other != glyph {
+			return false
+		}
+	}
+	if advance, ok := p.advance(glyph); ok {
+		return math.Abs(advance-width) <= 20+width/10
+	}
+	return listed
+}
+
+// draws tells whether the embedded font has an outline for a code that is not
+// empty. It isn't known if there is no program that can be read, or if the code
+// leads to two glyphs.
+func (f *Font) draws(c Code) (drawn, known bool) {
+	if f.drawn != nil {
+		content, err := f.doc.Content(f.drawn[f.names[c.value&0xFF]])
+		return paints(content), err == nil
+	}
+	p := f.readProgram()
+	if p == nil {
+		return false, false
+	}
+	glyph, known := f.glyph(p, c)
+	return glyph > 0 && p.draws(glyph), known
+}
+
+func (f *Font) readProgram() *program {
+	if f.program == nil && f.file != nil {
+		if content, err := f.doc.Content(f.file); err == nil {
+			f.program = readProgram(content)
+		}
+		var err error
+		if f.gids, err = f.doc.Content(f.gidMap); err != nil {
+			f.program = nil
+		}
+		f.file = nil
+	}
+	return f.program
+}
+
+// glyph returns the glyph of a code, 0 if there is none, and whether that could
+// be told.
+func (f *Font) glyph(p *program, c Code) (glyph int, known bool) {
+	if f.composite {
+		cid, ok := f.cid(c)
+		switch {
+		case p.cids != nil:
+			return p.cids[cid], ok
+		case f.gids != nil:
+			return u16(f.gids, 2*int(cid)), ok
+		}
+		return int(cid), ok
+	}
+	code := c.value & 0xFF
+	name := f.names[code]
+	switch {
+	case p.cids != nil:
+		return 0, false
+	case p.encoding != nil:
+		if name == "" {
+			name = p.encoding[byte(code)]
+		}
+		return p.names[name], true
+	}
+	// 9.6.6.4, where readers differ: both ways must lead to the same glyph.
+	first, second := p.named(name), p.coded(code)
+	if f.symbolic || name == "" {
+		first, second = second, first
+	}
+	if first == 0 {
+		first = second
+	}
+	return first, second == 0 || first == second
 }

@@ -2,7 +2,6 @@ package pdf
 
 import (
 	"math"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/pdfcpu/pdfcpu/pkg/font"
@@ -23,12 +22,9 @@ func (d *Document) readMetrics(f *Font, dict types.Dict) metrics {
 	m := metrics{font: f, unit: 0.001}
 	switch d.Name(dict["Subtype"]) {
 	case "Type0":
-		encoding := d.Resolve(dict["Encoding"])
-		stream, _ := encoding.(types.StreamDict)
-		m.vertical = strings.HasSuffix(d.Name(encoding), "-V") || d.Name(encoding) == "V" || d.Number(stream.Dict["WMode"]) == 1
+		m.vertical = f.Vertical
 	case "Type3":
-		matrix := d.matrix(dict["FontMatrix"], Matrix{0.001, 0, 0, 0.001, 0, 0})
-		m.unit, m.upward = matrix[0], matrix[3]
+		m.unit, m.upward = f.matrix[0], f.matrix[3]
 	default:
 		if d.Array(dict["Widths"]) != nil {
 			break

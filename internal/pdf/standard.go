@@ -1,24 +1,62 @@
 package pdf
 
-import "github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+import (
+	"errors"
+	"math"
+	"regexp"
+
+	"github.com/pdfcpu/pdfcpu/pkg/font"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+)
+
+// What names of fonts say about them. Descriptors say less, and not always the
+// truth: Chromium has no font bold, and FOP calls DejaVu Serif fixed. Medi is
+// the bold of URW's fonts. TeX's begin with cm or sf.
+var (
+	namesBold   = regexp.MustCompile(`(?i:bold|black|heavy|demi|-medi(ital)?$|^(cm|sf)(ss)?b)|(Bd|BD|Blk|Hv)([^a-z]|$)`)
+	namesItalic = regexp.MustCompile(`(?i:ital|oblique|slant|kursiv|^(cm|sf)(ss)?(bx)?(ti|sl|mi|i\d))|(Obl|It)([^a-z]|$)`)
+	namesFixed  = regexp.MustCompile(`(?i:courier|mono|typewriter|consol|^(cm|sf)(sl)?tt)`)
+	namesSerif  = regexp.MustCompile(`(?i:times|serif|nimbusrom|lmroman|georgia|garamond|palatino|bookman|schoolbook|century|cambria|caladea|minion|caslon|baskerville|bodoni|didot|charter|utopia|antiqua|merriweather|playfair|tinos|termes|pagella|schola|bonum|constantia|sabon|goudy|^(cm|sf)(r|b|ti|sl|dh))`)
+	namesSans   = regexp.MustCompile(`(?i:sans|gothic|grotes|helvet|arial|univers|frutiger|verdana|tahoma|calibri|carlito)`)
+)
+
+// readStyle tells what a standard font should look like in place of f, by its
+// name and its descriptor (9.8).
+func (f *Font) readStyle(descriptor types.Dict) {
+	number := func(key string) float64 { return f.doc.Number(descriptor[key]) }
+	flags, weight := int(number("Flags")), number("FontWeight")
+	named := func(names *regexp.Regexp) bool { return names.MatchString(f.Name) }
+	f.symbolic = flags&4 != 0 && flags&32 == 0
+	f.fixed = (flags&1 != 0 || named(namesFixed)) && f.evenWidths()
+	f.serif = (flags&2 != 0 || named(namesSerif)) && !named(namesSans)
+	f.italic = flags&64 != 0 || number("ItalicAngle") != 0 || f.matrix[2] != 0 || named(namesItalic)
+	// Regular fonts have stems of up to 150, unless their writer did not know.
+	f.bold = flags&(1<<18) != 0 || weight >= 600 || named(namesBold) || weight == 0 && number("StemV") > 165
+}
+
+// evenWidths tells whether all characters are of one width.
+func (f *Font) evenWidths() bool {
+	even := 0.0
+	for _, w := range f.widths {
+		if even == 0 {
+			even = w
+		}
+		if w != 0 && math.Abs(w-even) > 1 {
+			return false
+		}
+	}
+	return true
+}
 
 // Standard returns the standard font (9.6.2.2) that is closest to f.
 func (f *Font) Standard() *Font {
-	family, italic := "Helvetica", "Oblique"
 	s := &Font{fixed: f.fixed, serif: f.serif && !f.fixed, bold: f.bold, italic: f.italic, widths: map[uint32]float64{}}
-	// Of the regular weight, which is near enough to lay out a form field.
-	digit, others := 556.0, [...]float64{333, 278, 278, 611, 584}
+	family, italic := "Helvetica", "Oblique"
 	switch {
 	case s.fixed:
-		family, digit, others = "Courier", 600, [...]float64{600, 600, 600, 600, 600}
+		family = "Courier"
 	case s.serif:
-		family, italic, digit, others = "Times", "Italic", 500, [...]float64{333, 278, 250, 611, 564}
-	}
-	for _, r := range "0123456789" {
-		s.widths[uint32(r)] = digit
-	}
-	for i, r := range "-:.T+" {
-		s.widths[uint32(r)] = others[i]
+		family, italic = "Times", "Italic"
 	}
 	s.Name = family
 	switch {
@@ -33,6 +71,10 @@ func (f *Font) Standard() *Font {
 	}
 	for i := range s.simple {
 		s.simple[i] = rune(i)
+		if asciiName(byte(i)) != "" {
+			width, _ := font.CharWidth(s.Name, rune(i)) // which all of them have
+			s.widths[uint32(i)] = float64(width)
+		}
 	}
 	return s
 }
@@ -43,4 +85,32 @@ func (f *Font) Dict() types.Dict {
 		"Type": types.Name("Font"), "Subtype": types.Name("Type1"),
 		"BaseFont": types.Name(f.Name), "Encoding": types.Name("WinAnsiEncoding"),
 	}
+}
+
+// Scale returns how many times larger than f's a standard font's size must be
+// for it to look as large as f does, along the line and up from it. Negative is
+// mirrored. It is 1 but for a Type 3 font, whose FontMatrix may say anything
+// (9.6.5). Where an em has not the usual 1000 units, what it has is told by how
+// wide a text of both fonts is.
+func (f *Font) Scale(standard *Font, text string) (along, up float64, err error) {
+	if f.drawn == nil {
+		return 1, 1, nil
+	}
+	m := f.matrix
+	if m[0] == 0 || m[1] != 0 || m[3] == 0 {
+		return 0, 0, errors.New("its FontMatrix turns it")
+	}
+	along, up = 1000*m[0], 1000*m[3]
+	if math.Abs(math.Abs(along)-1) < 0.001 {
+		return along, up, nil
+	}
+	drawn, set := 0.0, 0.0
+	for _, r := range text {
+		drawn += f.Width(f.seen[r]) / 1000
+		set += standard.widths[uint32(r)] / 1000
+	}
+	if drawn <= 0 || set <= 0 {
+		return along, up, nil
+	}
+	return along * drawn / set, up * drawn / set, nil
 }
