@@ -124,7 +124,10 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	} else {
 		own = hits[0].Font
 	}
-	glyphs, standard := r.chooseFont(own)
+	glyphs, standard, err := r.chooseFont(own)
+	if err != nil {
+		return nil, placeholder, err
+	}
 	if len(fields) > 0 {
 		r.Place = fmt.Sprintf("page %d, the form field %s", fields[0].page, FieldName)
 		if standard != nil {

@@ -4,7 +4,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
@@ -33,16 +35,42 @@ func (u *update) show(s show) {
 // characters, it is shown in the standard one instead.
 func (u *update) stampText(h pdf.Hit, standard *pdf.Font, g pdf.Glyphs) error {
 	s := show{glyphs: g}
+	spacing, stretch := h.LetterSpacing(), 1.0
 	if standard != nil {
 		resource := freeName(u.Doc.Dict(h.Resources["Font"]))
 		h.Resources = u.withFont(h.Resources, resource, standard)
-		s.before = "/" + resource + " " + h.Size + " Tf\n"
+		along, up, err := h.Fit(standard, Placeholder)
+		if err != nil {
+			return fmt.Errorf("the placeholder's font lacks characters of the stamp, and no other can take its place: %w; write %s somewhere in the placeholder's font to have it take part", err, alphabet)
+		}
+		// Where one way is mirrored or longer, the horizontal scaling says so, by
+		// which the letter-spacing is scaled too (ISO 32000-1, 9.4.4).
+		size := h.Size
+		if up != 1 {
+			size = number(h.Text.Size * up)
+		}
+		stretch = along / up
+		s.before = "/" + resource + " " + size + " Tf\n"
 		s.after = string(h.FontOp) + "\n"
+	}
+	if stretch != 1 {
+		s.before += number(100*h.Text.Scale*stretch) + " Tz\n"
+		s.after += number(100*h.Text.Scale) + " Tz\n"
+		spacing /= stretch
+	}
+	if spacing != h.Text.CharSpace {
+		s.before += number(spacing) + " Tc\n"
+		s.after += number(h.Text.CharSpace) + " Tc\n"
 	}
 	if h.Form != (types.IndirectRef{}) {
 		return u.stampForm(h, s, standard != nil)
 	}
 	return u.stampPage(h, s, standard != nil)
+}
+
+// number writes a number as content streams have it, without an exponent.
+func number(x float64) string {
+	return strconv.FormatFloat(math.Round(x*1e6)/1e6, 'f', -1, 64)
 }
 
 // stampPage cuts the page's content into streams before the stamp, of the

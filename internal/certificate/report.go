@@ -59,25 +59,38 @@ func (d *document) pdfa() string {
 
 // chooseFont returns the codes of the stamp in the placeholder's font, or in
 // the standard font that takes its place.
-func (r *Report) chooseFont(own *pdf.Font) (pdf.Glyphs, *pdf.Font) {
+func (r *Report) chooseFont(own *pdf.Font) (pdf.Glyphs, *pdf.Font, error) {
 	if own == nil { // a form field without a font that is known
-		own = &pdf.Font{Name: "none", Subset: true}
+		own = &pdf.Font{Subset: true}
 	}
 	g, missing := own.Glyphs(alphabet)
-	r.Font, r.Own, r.Missing = own.Name, missing == "", missing
+	r.Font, r.Own, r.Missing = fontName(own), missing == "", missing
 	if r.Own {
 		r.AtRisk = r.PDFA != "" && !own.Embedded
-		return g, nil
+		return g, nil, nil
+	}
+	lacks := fmt.Sprintf("the placeholder is set in %s, which lacks %s", fontName(own), strings.Join(strings.Split(missing, ""), " "))
+	advice := fmt.Sprintf("write %s somewhere in the placeholder's font to have it take part", alphabet)
+	if own.Vertical {
+		return g, nil, fmt.Errorf("%s, and from top to bottom, as no other font can be set in its place; %s, or set the placeholder from left to right", lacks, advice)
 	}
 	standard := own.Standard()
 	g, _ = standard.Glyphs(alphabet)
 	r.Font, r.AtRisk = standard.Name, r.PDFA != ""
-	warning := fmt.Sprintf("the placeholder's font %s lacks %s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", own.Name, strings.Join(strings.Split(missing, ""), " "), standard.Name)
+	warning := fmt.Sprintf("%s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", lacks, standard.Name)
 	if r.AtRisk {
 		warning += "; the PDF is no longer valid " + r.PDFA
 	}
-	r.Warnings = append(r.Warnings, warning+fmt.Sprintf(". Write %s somewhere in the placeholder's font to have it take part", alphabet))
-	return g, standard
+	r.Warnings = append(r.Warnings, warning+". W"+strings.TrimPrefix(advice, "w"))
+	return g, standard, nil
+}
+
+// fontName returns what a sentence calls a font.
+func fontName(f *pdf.Font) string {
+	if f.Name == "" {
+		return "a font without a name"
+	}
+	return f.Name
 }
 
 // otherPlaces returns the keys of strings that have the placeholder, such as

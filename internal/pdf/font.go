@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pdfcpu/pdfcpu/pkg/font"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
@@ -236,6 +237,22 @@ func (f *Font) listedWidth(c Code) (w float64, listed bool) {
 		return w, true
 	}
 	return f.missing, false
+}
+
+// measured tells whether the widths of f's characters are known.
+func (f *Font) measured() bool {
+	if len(f.widths) == 0 {
+		return font.IsCoreFont(f.Name)
+	}
+	return !f.composite || f.identity || f.coding != nil
+}
+
+// em returns how long an em is at size 1, as far as it can be told.
+func (f *Font) em() float64 {
+	if f.drawn != nil {
+		return 1000 * f.matrix[0]
+	}
+	return 1
 }
 
 // cid returns the CID of a composite font's code (9.7.6.2), if that can be told

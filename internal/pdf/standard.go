@@ -87,12 +87,13 @@ func (f *Font) Dict() types.Dict {
 	}
 }
 
-// Scale returns how many times larger than f's a standard font's size must be
-// for it to look as large as f does, along the line and up from it. Negative is
-// mirrored. It is 1 but for a Type 3 font, whose FontMatrix may say anything
-// (9.6.5). Where an em has not the usual 1000 units, what it has is told by how
-// wide a text of both fonts is.
-func (f *Font) Scale(standard *Font, text string) (along, up float64, err error) {
+// Fit returns how many times larger than the hit's a standard font's size must
+// be for it to look as large as the text does, along the line and up from it.
+// Negative is backwards. Both are 1 but for a Type 3 font, whose FontMatrix may
+// say anything (9.6.5). Where an em has not the usual 1000 units, what it has is
+// told by how wide a text is in both fonts.
+func (h Hit) Fit(standard *Font, text string) (along, up float64, err error) {
+	f := h.Font
 	if f.drawn == nil {
 		return 1, 1, nil
 	}
@@ -100,17 +101,26 @@ func (f *Font) Scale(standard *Font, text string) (along, up float64, err error)
 	if m[0] == 0 || m[1] != 0 || m[3] == 0 {
 		return 0, 0, errors.New("its FontMatrix turns it")
 	}
-	along, up = 1000*m[0], 1000*m[3]
-	if math.Abs(math.Abs(along)-1) < 0.001 {
-		return along, up, nil
+	along, up = 1000*m[0], 1000*math.Abs(m[3])
+	if usual := math.Copysign(1, along); math.Abs(along-usual) < 0.001 {
+		if along = usual; math.Abs(up-1) < 0.001 {
+			up = 1
+		}
+	} else {
+		drawn, set := 0.0, 0.0
+		for _, r := range text {
+			if c, ok := f.seen[r]; ok {
+				drawn, set = drawn+f.Width(c), set+standard.widths[uint32(r)]
+			}
+		}
+		if drawn > 0 && set > 0 {
+			along, up = along*drawn/set, up*drawn/set
+		}
 	}
-	drawn, set := 0.0, 0.0
-	for _, r := range text {
-		drawn += f.Width(f.seen[r]) / 1000
-		set += standard.widths[uint32(r)] / 1000
+	// Which way is up in glyph space is the glyphs' business. No text is
+	// mirrored, so what mirrors it else is undone there.
+	if place := h.Tm.Times(h.CTM); (place[0]*place[3]-place[1]*place[2])*along < 0 {
+		up = -up
 	}
-	if drawn <= 0 || set <= 0 {
-		return along, up, nil
-	}
-	return along * drawn / set, up * drawn / set, nil
+	return along, up, nil
 }
