@@ -435,13 +435,14 @@ func (f *Font) glyph(p *program, c Code) (glyph int, known bool) {
 		}
 		return p.names[name], true
 	}
-	// 9.6.6.4, where readers differ: both ways must lead to the same glyph.
-	first, second := p.named(name), p.coded(code)
-	if f.symbolic || name == "" {
-		first, second = second, first
+	// 9.6.6.4: by the name, or of a symbolic font by the code. There readers
+	// differ, so both ways must lead to the same glyph.
+	byName, byCode := p.named(name), p.coded(code)
+	switch {
+	case byName > 0 && !f.symbolic:
+		return byName, true
+	case byCode == 0:
+		return byName, true
 	}
-	if first == 0 {
-		first = second
-	}
-	return first, second == 0 || first == second
+	return byCode, byName == 0 || byName == byCode
 }
