@@ -207,10 +207,14 @@ func cffEncoding(b []byte, at int) map[byte]int {
 	return codes
 }
 
+// maxCharstring is the length of the longest charstring (appendix B).
+const maxCharstring = 65535
+
 // type2Draws tells whether a Type 2 charstring (Adobe technical note 5177) draws:
 // whether it comes to an operator that does before its end. A subroutine is
 // taken to draw; what is empty needs none.
 func type2Draws(b []byte) bool {
+	b = b[:min(len(b), maxCharstring)]
 	operands := 0
 	for i := 0; i < len(b); {
 		switch c := b[i]; {

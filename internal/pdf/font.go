@@ -1,6 +1,8 @@
 package pdf
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -300,23 +302,15 @@ type Glyphs struct {
 // Glyphs returns the codes with which f shows these ASCII characters, and those
 // that it lacks.
 func (f *Font) Glyphs(characters string) (g Glyphs, missing string) {
-	codes := map[rune]Code{}
-	offer := func(c Code) {
+	codes, tried := map[rune]Code{}, map[rune]int{}
+	for _, c := range f.codes() {
 		r, ok := f.character(c)
-		if !ok || !strings.ContainsRune(characters, r) {
-			return
+		if _, known := codes[r]; !ok || known || tried[r] == maxTried || !strings.ContainsRune(characters, r) {
+			continue
 		}
-		if before, known := codes[r]; (!known || c.value < before.value) && f.trusted(c, r) {
+		tried[r]++
+		if f.trusted(c, r) {
 			codes[r] = c
-		}
-	}
-	if !f.composite {
-		for i := range 256 {
-			offer(Code{uint32(i), 1})
-		}
-	} else if f.unicode != nil {
-		for c := range f.unicode.text {
-			offer(c)
 		}
 	}
 	var lacks strings.Builder
@@ -339,6 +333,22 @@ func (f *Font) Glyphs(characters string) (g Glyphs, missing string) {
 		g.Codes[r] = c
 	}
 	return g, lacks.String()
+}
+
+// maxTried is how many codes are tried that are all said to show a character.
+const maxTried = 16
+
+// codes returns the codes whose characters are known, in their order.
+func (f *Font) codes() (codes []Code) {
+	if !f.composite {
+		for i := range 256 {
+			codes = append(codes, Code{uint32(i), 1})
+		}
+	} else if f.unicode != nil {
+		codes = slices.Collect(maps.Keys(f.unicode.text))
+	}
+	slices.SortFunc(codes, func(a, b Code) int { return cmp.Or(cmp.Compare(a.value, b.value), a.bytes-b.bytes) })
+	return codes
 }
 
 // character returns what a code shows, if that is one character.

@@ -41,7 +41,10 @@ func sfnt(b []byte, at int) *program {
 			return nil
 		}
 		long := u16(head, 50) != 0
-		p.draws = func(glyph int) bool { return draws(loca, glyf, long, glyph, 0) }
+		p.draws = func(glyph int) bool {
+			left := maxComponents
+			return draws(loca, glyf, long, glyph, &left)
+		}
 		p.names = postNames(tables["post"])
 	}
 	p.readCharmaps(tables["cmap"])
@@ -56,13 +59,12 @@ func sfnt(b []byte, at int) *program {
 	return p
 }
 
-// maxComponents is how many parts of a composite glyph are looked at, and how
-// deep they may lie in one another.
-const maxComponents, maxComponentDepth = 16, 4
+// maxComponents is how many glyphs are looked at for one that is composite.
+const maxComponents = 64
 
 // draws tells whether glyf has an outline for a glyph, its own or a component's.
-func draws(loca, glyf []byte, long bool, glyph, depth int) bool {
-	if glyph < 0 || glyph > math.MaxUint16 || depth > maxComponentDepth {
+func draws(loca, glyf []byte, long bool, glyph int, left *int) bool {
+	if *left--; *left < 0 || glyph < 0 || glyph > math.MaxUint16 {
 		return false
 	}
 	begin, end := 2*u16(loca, 2*glyph), 2*u16(loca, 2*glyph+2)
@@ -81,13 +83,9 @@ func draws(loca, glyf []byte, long bool, glyph, depth int) bool {
 		left, bottom, right, top := int16(u16(g, 2)), int16(u16(g, 4)), int16(u16(g, 6)), int16(u16(g, 8))
 		return left < right && bottom < top
 	}
-	at := 10
-	for range maxComponents {
+	for at := 10; at+4 <= len(g) && *left > 0; {
 		flags := u16(g, at)
-		if at+4 > len(g) {
-			return false
-		}
-		if draws(loca, glyf, long, u16(g, at+2), depth+1) {
+		if draws(loca, glyf, long, u16(g, at+2), left) {
 			return true
 		}
 		const words, scale, more, scales, matrix = 1, 1 << 3, 1 << 5, 1 << 6, 1 << 7
@@ -175,7 +173,7 @@ func charmap(t []byte, code int) int {
 			return u16(t, 10+2*i)
 		}
 	case 12:
-		for i := range min(u32(t, 12), len(t)/12) {
+		for i := range min(u32(t, 12), len(t)/12, math.MaxUint16) {
 			group := 16 + 12*i
 			if first := u32(t, group); code >= first && code <= u32(t, group+4) {
 				return u32(t, group+8) + code - first

@@ -134,6 +134,7 @@ func type1Encoding(clear []byte) map[byte]string {
 // type1Draws tells whether a Type 1 charstring draws. A subroutine is taken to;
 // what is empty needs none.
 func type1Draws(b []byte) bool {
+	b = b[:min(len(b), maxCharstring)]
 	for i := 0; i < len(b); {
 		switch c := b[i]; {
 		case c == 255:
