@@ -31,14 +31,15 @@ func readCFF(b []byte) *program {
 		return p
 	}
 	// Of the standard strings only those are known that are ASCII characters.
+	ascii := asciiNames()
 	name := func(id int) string {
 		switch {
 		case id == 8:
 			return "quoteright"
 		case id == 65:
 			return "quoteleft"
-		case id > 0 && id <= len(asciiNames):
-			return asciiNames[id-1]
+		case id > 0 && id <= len(ascii):
+			return ascii[id-1]
 		case id >= 391 && id-391 < len(strings):
 			return string(strings[id-391])
 		}

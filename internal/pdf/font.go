@@ -30,18 +30,17 @@ type Font struct {
 	simple    [256]rune     // by the encoding of a simple font
 	seen      map[rune]Code // characters that the file shows in it, by the first code met
 
-	serif, fixed, bold, italic bool
-
 	widths  map[uint32]float64 // of codes or CIDs, in thousandths of the size
 	missing float64            // the width of all others
 
-	doc     *Document
-	file    types.Object // the embedded font program
-	program *program     // once it was needed
-	gidMap  types.Object // CIDToGIDMap (9.7.4.2)
-	gids    []byte       // its content, or nil for the same numbers
-	drawn   types.Dict   // Type 3: glyphs are content streams (9.6.5)
-	matrix  Matrix       // of a Type 3 font's glyph space
+	doc        *Document
+	descriptor types.Dict
+	file       types.Object // the embedded font program
+	program    *program     // once it was needed
+	gidMap     types.Object // CIDToGIDMap (9.7.4.2)
+	gids       []byte       // its content, or nil for the same numbers
+	drawn      types.Dict   // Type 3: glyphs are content streams (9.6.5)
+	matrix     Matrix       // of a Type 3 font's glyph space
 }
 
 const unknown = utf8.RuneError
@@ -91,7 +90,9 @@ func (d *Document) ReadFont(dict types.Dict) (*Font, error) {
 	if !f.composite && f.pictures() {
 		f.simple = [256]rune{} // their letters are no letters
 	}
-	f.readStyle(descriptor)
+	f.descriptor = descriptor
+	flags := int(d.Number(descriptor["Flags"]))
+	f.symbolic = flags&4 != 0 && flags&32 == 0
 	return f, nil
 }
 
@@ -174,7 +175,7 @@ func (f *Font) readEncoding(o types.Object, trueType bool) {
 // its uniXXXX), as far as ASCII texts need it.
 func glyphRune(glyph string) rune {
 	glyph, _, _ = strings.Cut(glyph, ".")
-	if i := slices.Index(asciiNames[:], glyph); i >= 0 {
+	if i := slices.Index(asciiNames(), glyph); i >= 0 {
 		return ' ' + rune(i)
 	}
 	for _, prefix := range []string{"uni", "u"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -64,9 +65,7 @@ func trueType(more map[string][]byte) []byte {
 	hhea := make([]byte, 36)
 	copy(hhea[34:], u16(1))
 	tables := map[string][]byte{"head": head, "hhea": hhea, "hmtx": u16(500, 0, 0, 0, 0, 0), "loca": loca, "glyf": glyf}
-	for tag, table := range more {
-		tables[tag] = table
-	}
+	maps.Copy(tables, more)
 	out := append(u32(0x00010000), u16(len(tables), 0, 0, 0)...)
 	var data []byte
 	for tag, table := range tables {
@@ -76,12 +75,12 @@ func trueType(more map[string][]byte) []byte {
 	return append(out, data...)
 }
 
-// charmap builds a cmap of format 4 that maps the codes from first on to the
+// charmap builds a cmap for Windows of format 4 that maps the codes from first on to the
 // glyphs from 1 on.
-func charmap(platform, encoding, first int) map[string][]byte {
+func charmap(encoding, first int) map[string][]byte {
 	last := first + len(shapes) - 1
 	table := u16(4, 32, 0, 4, 0, 0, 0, last, 0xFFFF, 0, first, 0xFFFF, 1-first, 1, 0, 0)
-	return map[string][]byte{"cmap": append(u16(0, 1, platform, encoding, 0, 12), table...)}
+	return map[string][]byte{"cmap": append(u16(0, 1, 3, encoding, 0, 12), table...)}
 }
 
 // macintosh builds a cmap of format 0.
@@ -242,17 +241,17 @@ func TestAFontIsTrustedForWhatItDraws(t *testing.T) {
 		program, other []byte
 		missing        string
 	}{
-		"TrueType by Unicode":              {simple("TrueType", "FontFile2", 32, winAnsi), trueType(charmap(3, 1, 'A')), nil, "BDE"},
+		"TrueType by Unicode":              {simple("TrueType", "FontFile2", 32, winAnsi), trueType(charmap(1, 'A')), nil, "BDE"},
 		"TrueType by the Macintosh's cmap": {simple("TrueType", "FontFile2", 32, winAnsi), trueType(macintosh()), nil, "BDE"},
-		"TrueType by symbols":              {simple("TrueType", "FontFile2", 4, nil), trueType(charmap(3, 0, 0xF041)), nil, "BDE"},
+		"TrueType by symbols":              {simple("TrueType", "FontFile2", 4, nil), trueType(charmap(0, 0xF041)), nil, "BDE"},
 		"TrueType by names":                {simple("TrueType", "FontFile2", 32, winAnsi), trueType(names()), nil, "BDE"},
 		"TrueType without a way":           {simple("TrueType", "FontFile2", 32, winAnsi), trueType(nil), nil, "ABCDE"},
-		"TrueType with Differences":        {simple("TrueType", "FontFile2", 32, recoded), trueType(charmap(3, 1, 'A')), nil, "BDE"},
+		"TrueType with Differences":        {simple("TrueType", "FontFile2", 32, recoded), trueType(charmap(1, 'A')), nil, "BDE"},
 		"TrueType of other widths": {func() types.Dict {
 			d := simple("TrueType", "FontFile2", 32, winAnsi)
 			d["Widths"] = types.Array{types.Integer(900), types.Integer(500), types.Integer(500), types.Integer(500)}
 			return d
-		}(), trueType(charmap(3, 1, 'A')), nil, "ABDE"},
+		}(), trueType(charmap(1, 'A')), nil, "ABDE"},
 		"no program":                    {simple("TrueType", "FontFile2", 32, winAnsi), []byte("no glyphs"), nil, "ABCDE"},
 		"Type 1":                        {simple("Type1", "FontFile", 4, nil), type1Font(false), nil, "BDE"},
 		"Type 1 in hexadecimal":         {simple("Type1", "FontFile", 4, nil), type1Font(true), nil, "BDE"},
@@ -264,7 +263,7 @@ func TestAFontIsTrustedForWhatItDraws(t *testing.T) {
 		"CIDs of a CID-keyed font":      {cidFont("CIDFontType0", "FontFile3", nil, listed), cff(true), toUnicode(34), "BDE"},
 		"CIDs of a font with names":     {cidFont("CIDFontType0", "FontFile3", nil, listed), cff(false), toUnicode(1), "BDE"},
 		"CIDs without widths":           {cidFont("CIDFontType0", "FontFile3", nil, nil), cff(true), toUnicode(34), "ABCDE"},
-		"other glyphs than cmap's":      {cidFont("CIDFontType2", "FontFile2", nil, listed), trueType(charmap(3, 1, 'A')), toUnicode(3), "ABCDE"},
+		"other glyphs than cmap's":      {cidFont("CIDFontType2", "FontFile2", nil, listed), trueType(charmap(1, 'A')), toUnicode(3), "ABCDE"},
 		"a map of CIDs that leads away": {cidFont("CIDFontType2", "FontFile2", otherRef, listed), trueType(nil), toUnicode(0x2020), "ABCDE"},
 		"Type 3": {types.Dict{
 			"Subtype": types.Name("Type3"), "FirstChar": types.Integer('A'), "Widths": types.Array{types.Integer(500), types.Integer(500), types.Integer(500)},
@@ -290,7 +289,7 @@ func TestAFontIsTrustedForWhatItDraws(t *testing.T) {
 // that it is not trusted.
 func TestBrokenPrograms(t *testing.T) {
 	t.Parallel()
-	for key, program := range map[string][]byte{"FontFile2": trueType(charmap(3, 1, 'A')), "FontFile": type1Font(false), "FontFile3": cff(false)} {
+	for key, program := range map[string][]byte{"FontFile2": trueType(charmap(1, 'A')), "FontFile": type1Font(false), "FontFile3": cff(false)} {
 		for n := range program {
 			cut := open(t, simple("TrueType", key, 32, types.Name("WinAnsiEncoding")), program[:n], nil)
 			cut.Glyphs("ABCDE")
@@ -308,7 +307,9 @@ func TestTheStandardFontInPlaceOfAnother(t *testing.T) {
 	for want, fonts := range map[string][]types.Dict{
 		"Helvetica": {{}, {"BaseFont": types.Name("ABCDEF+Frutiger-Roman")}, {"BaseFont": types.Name("MonotypeSorts"), "Widths": uneven}},
 		"Helvetica-Bold": {
-			{"BaseFont": types.Name("FrutigerLTStd-Bd")}, {"BaseFont": types.Name("Inter-SemiBold")}, {"FontDescriptor": types.Dict{"FontWeight": types.Integer(600)}},
+			{"BaseFont": types.Name("FrutigerLTStd-Bd")},
+			{"BaseFont": types.Name("Inter-SemiBold")},
+			{"FontDescriptor": types.Dict{"FontWeight": types.Integer(600)}},
 			{"FontDescriptor": types.Dict{"StemV": types.Integer(188)}},
 		},
 		"Helvetica-Oblique":   {{"BaseFont": types.Name("Univers-Obl")}, {"FontDescriptor": types.Dict{"ItalicAngle": types.Integer(-12)}}},

@@ -79,24 +79,27 @@ func (p *program) coded(code uint32) int {
 	return 0
 }
 
-// asciiNames are the names of the printable ASCII characters in the Adobe Glyph
+// asciiNames returns the names of the printable ASCII characters in the Adobe Glyph
 // List, in their order, which is also that of the Macintosh standard glyphs.
-var asciiNames = [...]string{
-	"space", "exclam", "quotedbl", "numbersign", "dollar", "percent", "ampersand", "quotesingle",
-	"parenleft", "parenright", "asterisk", "plus", "comma", "hyphen", "period", "slash",
-	"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-	"colon", "semicolon", "less", "equal", "greater", "question", "at",
-	"A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z",
-	"bracketleft", "backslash", "bracketright", "asciicircum", "underscore", "grave",
-	"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z",
-	"braceleft", "bar", "braceright", "asciitilde",
+func asciiNames() []string {
+	return []string{
+		"space", "exclam", "quotedbl", "numbersign", "dollar", "percent", "ampersand", "quotesingle",
+		"parenleft", "parenright", "asterisk", "plus", "comma", "hyphen", "period", "slash",
+		"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+		"colon", "semicolon", "less", "equal", "greater", "question", "at",
+		"A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z",
+		"bracketleft", "backslash", "bracketright", "asciicircum", "underscore", "grave",
+		"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z",
+		"braceleft", "bar", "braceright", "asciitilde",
+	}
 }
 
 // asciiName returns the name of a code by the base encodings (annex D), which
 // agree where it matters here.
 func asciiName(code byte) string {
-	if i := int(code) - ' '; i >= 0 && i < len(asciiNames) {
-		return asciiNames[i]
+	names := asciiNames()
+	if i := int(code) - ' '; i >= 0 && i < len(names) {
+		return names[i]
 	}
 	return ""
 }

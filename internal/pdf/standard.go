@@ -9,29 +9,35 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
+// style is what tells standard fonts apart.
+type style struct{ serif, fixed, bold, italic bool }
+
 // What names of fonts say about them. Descriptors say less, and not always the
 // truth: Chromium has no font bold, and FOP calls DejaVu Serif fixed. Medi is
 // the bold of URW's fonts. TeX's begin with cm or sf.
-var (
-	namesBold   = regexp.MustCompile(`(?i:bold|black|heavy|demi|-medi(ital)?$|^(cm|sf)(ss)?b)|(Bd|BD|Blk|Hv)([^a-z]|$)`)
-	namesItalic = regexp.MustCompile(`(?i:ital|oblique|slant|kursiv|^(cm|sf)(ss)?(bx)?(ti|sl|mi|i\d))|(Obl|It)([^a-z]|$)`)
-	namesFixed  = regexp.MustCompile(`(?i:courier|mono|typewriter|consol|^(cm|sf)(sl)?tt)`)
-	namesSerif  = regexp.MustCompile(`(?i:times|serif|nimbusrom|lmroman|georgia|garamond|palatino|bookman|schoolbook|century|cambria|caladea|minion|caslon|baskerville|bodoni|didot|charter|utopia|antiqua|merriweather|playfair|tinos|termes|pagella|schola|bonum|constantia|sabon|goudy|^(cm|sf)(r|b|ti|sl|dh))`)
-	namesSans   = regexp.MustCompile(`(?i:sans|gothic|grotes|helvet|arial|univers|frutiger|verdana|tahoma|calibri|carlito)`)
+const (
+	namesBold   = `(?i:bold|black|heavy|demi|-medi(ital)?$|^(cm|sf)(ss)?b)|(Bd|BD|Blk|Hv)([^a-z]|$)`
+	namesItalic = `(?i:ital|oblique|slant|kursiv|^(cm|sf)(ss)?(bx)?(ti|sl|mi|i\d))|(Obl|It)([^a-z]|$)`
+	namesFixed  = `(?i:courier|mono|typewriter|consol|^(cm|sf)(sl)?tt)`
+	namesSerif  = `(?i:times|serif|nimbusrom|lmroman|georgia|garamond|palatino|bookman|schoolbook|century|` +
+		`cambria|caladea|minion|caslon|bask|bodoni|didot|charter|utopia|antiqua|merriweather|playfair|` +
+		`tinos|termes|pagella|schola|bonum|constantia|sabon|goudy|^(cm|sf)(r|b|ti|sl|dh))`
+	namesSans = `(?i:sans|gothic|grotes|helvet|arial|univers|frutiger|verdana|tahoma|calibri|carlito)`
 )
 
-// readStyle tells what a standard font should look like in place of f, by its
-// name and its descriptor (9.8).
-func (f *Font) readStyle(descriptor types.Dict) {
-	number := func(key string) float64 { return f.doc.Number(descriptor[key]) }
+// style tells what a standard font should look like in place of f, by its name
+// and its descriptor (9.8).
+func (f *Font) style() style {
+	number := func(key string) float64 { return f.doc.Number(f.descriptor[key]) }
+	named := func(names string) bool { return regexp.MustCompile(names).MatchString(f.Name) }
 	flags, weight := int(number("Flags")), number("FontWeight")
-	named := func(names *regexp.Regexp) bool { return names.MatchString(f.Name) }
-	f.symbolic = flags&4 != 0 && flags&32 == 0
-	f.fixed = (flags&1 != 0 || named(namesFixed)) && f.evenWidths()
-	f.serif = (flags&2 != 0 || named(namesSerif)) && !named(namesSans)
-	f.italic = flags&64 != 0 || number("ItalicAngle") != 0 || f.matrix[2] != 0 || named(namesItalic)
-	// Regular fonts have stems of up to 150, unless their writer did not know.
-	f.bold = flags&(1<<18) != 0 || weight >= 600 || named(namesBold) || weight == 0 && number("StemV") > 165
+	return style{
+		fixed:  (flags&1 != 0 || named(namesFixed)) && f.evenWidths(),
+		serif:  (flags&2 != 0 || named(namesSerif)) && !named(namesSans),
+		italic: flags&64 != 0 || number("ItalicAngle") != 0 || f.matrix[2] != 0 || named(namesItalic),
+		// Regular fonts have stems of up to 150, unless their writer did not know.
+		bold: flags&(1<<18) != 0 || weight >= 600 || named(namesBold) || weight == 0 && number("StemV") > 165,
+	}
 }
 
 // evenWidths tells whether all characters are of one width.
@@ -50,23 +56,24 @@ func (f *Font) evenWidths() bool {
 
 // Standard returns the standard font (9.6.2.2) that is closest to f.
 func (f *Font) Standard() *Font {
-	s := &Font{fixed: f.fixed, serif: f.serif && !f.fixed, bold: f.bold, italic: f.italic, widths: map[uint32]float64{}}
+	look := f.style()
+	s := &Font{widths: map[uint32]float64{}}
 	family, italic := "Helvetica", "Oblique"
 	switch {
-	case s.fixed:
+	case look.fixed:
 		family = "Courier"
-	case s.serif:
+	case look.serif:
 		family, italic = "Times", "Italic"
 	}
 	s.Name = family
 	switch {
-	case s.bold && s.italic:
+	case look.bold && look.italic:
 		s.Name += "-Bold" + italic
-	case s.bold:
+	case look.bold:
 		s.Name += "-Bold"
-	case s.italic:
+	case look.italic:
 		s.Name += "-" + italic
-	case s.serif:
+	case family == "Times":
 		s.Name += "-Roman"
 	}
 	for i := range s.simple {

@@ -186,10 +186,10 @@ func charmap(t []byte, code int) int {
 // postNames returns the glyphs by the names that post has.
 func postNames(post []byte) map[string]int {
 	const standard = 258 // glyphs of the Macintosh, the third of them the space
-	names := map[string]int{}
+	names, ascii := map[string]int{}, asciiNames()
 	switch u32(post, 0) {
 	case 0x00010000:
-		for i, name := range asciiNames {
+		for i, name := range ascii {
 			names[name] = 3 + i
 		}
 	case 0x00020000:
@@ -205,8 +205,8 @@ func postNames(post []byte) map[string]int {
 		}
 		for glyph := range glyphs {
 			index, name := u16(post, 34+2*glyph), ""
-			if i := index - 3; i >= 0 && i < len(asciiNames) {
-				name = asciiNames[i]
+			if i := index - 3; i >= 0 && i < len(ascii) {
+				name = ascii[i]
 			}
 			if i := index - standard; i >= 0 && i < len(own) {
 				name = own[i]
