@@ -22,7 +22,11 @@ func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	out := s.outgoing.Get().(*bufio.Writer)
-	out.Reset(w)
+	if template.Size() <= out.Size() {
+		out.Reset(w) // one piece, for which the server's own deadline will do
+	} else {
+		out.Reset(newPieceWriter(w))
+	}
 	err := template.Issue(out, s.Now())
 	if err == nil {
 		err = out.Flush()

@@ -211,9 +211,6 @@ func appendTiming(field []byte, name string, start, arrived time.Time, state hom
 	return fmt.Appendf(field, ";desc=%s", state)
 }
 
-// pieceTime is how long a visitor's connection may take for a piece of a page.
-const pieceTime = time.Minute
-
 // streamHome sends the page in pieces: all but the missing sections at once,
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving.
@@ -229,11 +226,10 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flash
 	h.Set("Content-Type", htmlType)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
 	w.WriteHeader(http.StatusOK)
-	conn := http.NewResponseController(w)
+	out := newPieceWriter(w)
 	send := func(piece []byte) { // errors mean that the visitor has left
-		_ = conn.SetWriteDeadline(time.Now().Add(pieceTime)) // the time until now was the services'
-		_, _ = w.Write(piece)
-		_ = conn.Flush()
+		_, _ = out.Write(piece)
+		_ = out.conn.Flush()
 	}
 	send(beginning)
 	promo, recommendations := page.Promo.Arrived(), page.Recommendations.Arrived()

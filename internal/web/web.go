@@ -78,7 +78,7 @@ func New(deps Deps) (http.Handler, error) {
 		flashes:  flashMessages{deps.CookieKey, deps.Now},
 		uploads:  semaphore.NewWeighted(deps.Limits.Concurrent),
 		clients:  newClientLimit(deps.Limits.PerClient),
-		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }},
+		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, pieceSize) }},
 	}
 	var errs [4]error
 	s.home, errs[0] = newHomePages(deps.Templates, deps.Assets, deps.Log)
