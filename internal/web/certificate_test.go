@@ -94,7 +94,9 @@ func TestASlowVisitorGetsALargeCertificate(t *testing.T) {
 					<-served
 				}()
 				listener.conns <- far
-				go func() { _, _ = io.WriteString(near, "GET /certificate HTTP/1.1\r\nHost: example.com\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n") }()
+				go func() {
+					_, _ = io.WriteString(near, "GET /certificate HTTP/1.1\r\nHost: example.com\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
+				}()
 				in := bufio.NewReaderSize(near, 4<<10)
 				var body io.Reader
 				if test.until > 0 {
