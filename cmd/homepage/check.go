@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,10 +133,13 @@ func writeReport(w io.Writer, r certificate.Report) error {
 	line := func(name, text string) { fmt.Fprintf(&b, reportLine, name+":", text) }
 	line("cross-reference", r.XRef)
 	line("placeholder", r.Place)
+	font := cmp.Or(r.Font, "a font without a name")
 	if r.Own {
-		line("font", r.Font+", as in the template")
+		line("font", font+", as in the template")
 	} else {
-		line("font", r.Font+", a standard font in place of the template's")
+		line("font", font+", a standard font in place of the template's")
+	}
+	if r.Missing != "" {
 		line("missing", strings.Join(strings.Split(r.Missing, ""), " "))
 	}
 	switch {

@@ -54,7 +54,7 @@ func Link(file []byte) (t *Template, err error) {
 		// Whoever writes a template is not trusted to write one that pdfcpu,
 		// or this package, reads without a mistake of its own.
 		if p := recover(); p != nil {
-			t, err = nil, pdf.Damaged("reading it failed (%v)", p)
+			t, err = nil, fmt.Errorf("the PDF makes this program fail, by a mistake of the program's that is worth a report (%v); print it to a new PDF, or write it anew with: qpdf FILE.pdf NEW.pdf", p)
 		}
 	}()
 	switch {
@@ -67,7 +67,7 @@ func Link(file []byte) (t *Template, err error) {
 	// bytes. Offsets count from it.
 	header := bytes.Index(file[:min(len(file), 1024)], []byte("%PDF-"))
 	if header < 0 {
-		return nil, errors.New("the file is no PDF: it has no %PDF- header")
+		return nil, errors.New("the file is no PDF: it does not begin with %PDF-; export it as a PDF")
 	}
 	read, err := pdf.Open(file[header:])
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	if err != nil {
 		return nil, placeholder, err
 	}
-	if err := refuse(hits, fields); err != nil {
+	if err := d.refuse(hits, fields); err != nil {
 		return nil, placeholder, err
 	}
 	u, r := &update{Update: d.NewUpdate()}, d.newReport()
@@ -129,7 +129,10 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 		return nil, placeholder, err
 	}
 	if len(fields) > 0 {
-		r.Place = fmt.Sprintf("page %d, the form field %s", fields[0].page, FieldName)
+		if resource == nil {
+			r.unknownFont(fields[0])
+		}
+		r.Place = fmt.Sprintf("page %d, %s", fields[0].page, fields[0])
 		if standard != nil {
 			own, resource = standard, nil
 		}
@@ -142,7 +145,7 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 		}
 	}
 	if places := d.otherPlaces(widget); len(places) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the placeholder also stands in %s, where no page shows it; it stays there as it is", strings.Join(places, ", ")))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the placeholder also stands in %s, which no page shows and no stamp replaces; take it out there", strings.Join(places, ", ")))
 	}
 	u.modified()
 	u.finish()
@@ -163,19 +166,23 @@ func (u *update) template(r Report) *Template {
 }
 
 // refuse sees that there is one place for the stamp, and that it can be seen.
-func refuse(hits []pdf.Hit, fields []field) error {
-	var places []string
-	for range fields {
-		places = append(places, "the form field "+FieldName)
-	}
-	places = append(places, placesOf(hits)...)
-	if len(places) == 0 {
-		return fmt.Errorf("no page shows the placeholder %s, and no form has a text field named %s; write the placeholder as text, not as a picture or as outlines, in a font whose text can be copied from the PDF", Placeholder, FieldName)
-	}
-	if len(places) > 1 {
+func (d *document) refuse(hits []pdf.Hit, fields []field) error {
+	switch len(hits) + len(fields) {
+	case 0:
+		return d.noPlace()
+	case 1:
+	default:
+		var places []string
+		for _, f := range fields {
+			places = append(places, f.String())
+		}
+		places = append(places, placesOf(hits)...)
 		return fmt.Errorf("there is more than one place for the stamp: %s; keep one", strings.Join(places, " and "))
 	}
-	if len(hits) == 0 {
+	if len(fields) > 0 {
+		if fields[0].page == 0 {
+			return fmt.Errorf("the form field %s is on no page; put it on one, or write %s as text instead", FieldName, Placeholder)
+		}
 		return nil
 	}
 	switch h := hits[0]; {
@@ -204,25 +211,29 @@ func (t *Template) check() (pdf.Hit, error) {
 	bad := func(format string, args ...any) (pdf.Hit, error) {
 		return pdf.Hit{}, fmt.Errorf("a certificate made of this template can't be read back: %s; save the PDF anew from the program that made it", fmt.Sprintf(format, args...))
 	}
+	unreadable := func(err error) (pdf.Hit, error) {
+		cause, _, _ := strings.Cut(err.Error(), "; ") // what follows is advice, of which ours is enough
+		return bad("%s", cause)
+	}
 	read, err := pdf.Open(b.Bytes())
 	if err != nil {
-		return bad("%v", err)
+		return unreadable(err)
 	}
 	d := &document{read}
 	shown, err := d.Find(stamp, types.IndirectRef{})
 	if err != nil {
-		return bad("%v", err)
+		return unreadable(err)
 	}
 	left, err := d.Find(Placeholder, types.IndirectRef{})
 	if err != nil {
-		return bad("%v", err)
+		return unreadable(err)
 	}
 	if len(shown) != 1 || len(left) != 0 {
 		return bad("it shows the stamp %d times and the placeholder %d times", len(shown), len(left))
 	}
 	fields, err := d.fields()
 	if err != nil {
-		return bad("%v", err)
+		return unreadable(err)
 	}
 	for _, f := range fields {
 		if got := d.Text(d.Dict(f.ref)["V"]); got != stamp {

@@ -15,15 +15,30 @@ import (
 // of a placeholder.
 const FieldName = "timestamp"
 
+// isFieldName tells whether a partial name is FieldName, or has an index too as
+// in forms made of XFA: timestamp[0].
+func isFieldName(name string) bool {
+	name, index, indexed := strings.Cut(name, "[")
+	if indexed {
+		if _, err := strconv.ParseUint(strings.TrimSuffix(index, "]"), 10, 32); err != nil {
+			return false
+		}
+	}
+	return name == FieldName
+}
+
 // field is the form field that takes the stamp (ISO 32000-1, 12.7).
 type field struct {
 	ref, widget     types.IndirectRef // the same when they are merged
 	page            int               // from 1, 0 if no page shows it
 	flags, quadding int
-	appearance      string // its DA
-	limited         bool   // it has a MaxLen
-	fonts           types.Dict
+	appearance      string     // its DA
+	limited         bool       // it has a MaxLen
+	fonts           types.Dict // of the form's DR (12.7.2), for the DA to name
+	shown           types.Dict // of the appearance that the field has
 }
+
+func (field) String() string { return "the form field " + FieldName }
 
 // Bits of Ff (12.7.3.1, 12.7.4.3) and of an annotation's F (12.5.3).
 const (
@@ -62,7 +77,7 @@ func (d *document) fields() ([]field, error) {
 			}
 		}
 		kids := d.Array(own["Kids"])
-		if d.Text(own["T"]) != FieldName {
+		if !isFieldName(d.Text(own["T"])) {
 			for _, kid := range kids {
 				if err := walk(kid, all, depth+1); err != nil {
 					return err
@@ -88,6 +103,7 @@ func (d *document) fields() ([]field, error) {
 		f.flags, f.quadding = int(d.Number(all["Ff"])), int(d.Number(all["Q"]))
 		f.appearance = d.Text(all["DA"])
 		_, f.limited = all["MaxLen"]
+		f.shown = d.Dict(d.Dict(d.Dict(d.Dict(d.Dict(f.widget)["AP"])["N"])["Resources"])["Font"])
 		f.page = d.pageOf(f.widget)
 		found = append(found, f)
 		return nil
@@ -139,15 +155,36 @@ func readStyle(appearance string) style {
 	return s
 }
 
-// fontOf returns the font of the field's DA.
+// fontOf returns the font that the field's DA names. Where the form's DR lacks
+// it, the appearance may have it, or another one alone. If there is none, it
+// returns a standard font without a resource.
 func (d *document) fontOf(f field) (*pdf.Font, types.Object, error) {
-	o := f.fonts[readStyle(f.appearance).font]
+	name := readStyle(f.appearance).font
+	o := f.fonts[name]
+	if d.Dict(o) == nil {
+		o = f.shown[name]
+	}
+	if d.Dict(o) == nil && len(f.shown) == 1 {
+		for _, only := range f.shown {
+			o = only
+		}
+	}
 	dict := d.Dict(o)
 	if dict == nil {
-		return nil, nil, nil
+		return (&pdf.Font{}).Standard(), nil, nil
 	}
 	read, err := d.ReadFont(dict)
 	return read, o, err
+}
+
+// unknownFont notes that the font which the field asks for is not to be had.
+func (r *Report) unknownFont(f field) {
+	r.Own = false
+	asks := "names no font"
+	if name := readStyle(f.appearance).font; name != "" {
+		asks = fmt.Sprintf("asks for the font %q, which the form does not have", name)
+	}
+	r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s, so the stamp is set in %s; choose a font in the field's properties", f, asks, r.notEmbedded()))
 }
 
 // stampField writes the field with the stamp as its value, read only, and an

@@ -75,10 +75,10 @@ func TestTheFallbackLooksAsTheText(t *testing.T) {
 		font, says string
 		size       float64
 	}{
-		"empty-glyphs":  {"Helvetica", "utf8d", 14},
+		"empty-glyphs":  {"Helvetica", `the font "utf8d"`, 14},
 		"type3-size":    {"Helvetica", "a font without a name", 12},
 		"type3-flipped": {"Helvetica", "a font without a name", 12},
-		"type3-style":   {"Times-Bold", "URWBookman-Demi", 14},
+		"type3-style":   {"Times-Bold", `the font "URWBookman-Demi"`, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +88,7 @@ func TestTheFallbackLooksAsTheText(t *testing.T) {
 			if report.Own || report.Font != test.font {
 				t.Errorf("font %s (own: %v), want the fallback %s", report.Font, report.Own, test.font)
 			}
-			if said := strings.Join(report.Warnings, " "); !strings.Contains(said, "set in "+test.says+", which lacks 0 1 2") {
+			if said := strings.Join(report.Warnings, " "); !strings.Contains(said, "should be in "+test.says+", which lacks 0 1 2") {
 				t.Errorf("warnings %q, want one of the missing characters that names %s", report.Warnings, test.says)
 			}
 			issued := issue(t, linked, moment)
@@ -160,7 +160,7 @@ func TestTheTextStateIsSetBack(t *testing.T) {
 func TestVerticalText(t *testing.T) {
 	t.Parallel()
 	_, err := certificate.Link(fixture(t, "vertical"))
-	if err == nil || !strings.Contains(err.Error(), "from top to bottom") || !strings.Contains(err.Error(), "Gothic, which lacks 0 1 2") {
+	if err == nil || !strings.Contains(err.Error(), "text from top to bottom") || !strings.Contains(err.Error(), `"Gothic", which lacks 0 1 2`) {
 		t.Errorf("error %v, want one that says what is missing in vertical text", err)
 	}
 	// A font with all characters is its own best fallback.

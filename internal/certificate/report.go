@@ -60,37 +60,47 @@ func (d *document) pdfa() string {
 // chooseFont returns the codes of the stamp in the placeholder's font, or in
 // the standard font that takes its place.
 func (r *Report) chooseFont(own *pdf.Font) (pdf.Glyphs, *pdf.Font, error) {
-	if own == nil { // a form field without a font that is known
-		own = &pdf.Font{Subset: true}
-	}
 	g, missing := own.Glyphs(alphabet)
-	r.Font, r.Own, r.Missing = fontName(own), missing == "", missing
+	r.Font, r.Own, r.Missing = fontName(own.Name), missing == "", missing
 	if r.Own {
 		r.AtRisk = r.PDFA != "" && !own.Embedded
 		return g, nil, nil
 	}
-	lacks := fmt.Sprintf("the placeholder is set in %s, which lacks %s", fontName(own), strings.Join(strings.Split(missing, ""), " "))
-	advice := fmt.Sprintf("write %s somewhere in the placeholder's font to have it take part", alphabet)
+	lacks := fmt.Sprintf("the stamp should be in %s, which lacks %s", quotedFont(own.Name), strings.Join(strings.Split(missing, ""), " "))
+	advice := fmt.Sprintf("write %s somewhere in the first font to keep it", alphabet)
 	if own.Vertical {
-		return g, nil, fmt.Errorf("%s, and from top to bottom, as no other font can be set in its place; %s, or set the placeholder from left to right", lacks, advice)
+		return g, nil, fmt.Errorf("%s, and no other font can take its place in text from top to bottom; write %s somewhere in that font, or set the placeholder from left to right", lacks, alphabet)
 	}
 	standard := own.Standard()
 	g, _ = standard.Glyphs(alphabet)
 	r.Font, r.AtRisk = standard.Name, r.PDFA != ""
-	warning := fmt.Sprintf("%s, so the stamp is set in %s: it looks different, and as that font is not embedded, each reader's machine shows its own", lacks, standard.Name)
-	if r.AtRisk {
-		warning += "; the PDF is no longer valid " + r.PDFA
-	}
-	r.Warnings = append(r.Warnings, warning+". W"+strings.TrimPrefix(advice, "w"))
+	r.Warnings = append(r.Warnings, fmt.Sprintf("%s, so it is set in %s; %s", lacks, r.notEmbedded(), advice))
 	return g, standard, nil
 }
 
-// fontName returns what a sentence calls a font.
-func fontName(f *pdf.Font) string {
-	if f.Name == "" {
+// fontName is what a font is called.
+func fontName(name string) string {
+	if name == "" {
 		return "a font without a name"
 	}
-	return f.Name
+	return name
+}
+
+// quotedFont is fontName within a sentence.
+func quotedFont(name string) string {
+	if name == "" {
+		return fontName(name)
+	}
+	return fmt.Sprintf("the font %q", name)
+}
+
+// notEmbedded names the standard font of the stamp, and what comes of it.
+func (r *Report) notEmbedded() string {
+	text := r.Font + ", which is not embedded: it looks a little different on each machine"
+	if r.AtRisk {
+		text += ", and the PDF is no longer valid " + r.PDFA
+	}
+	return text
 }
 
 // otherPlaces returns the keys of strings that have the placeholder, such as

@@ -327,11 +327,13 @@ func (i *interpreter) show(op operation, item int, o Operand) {
 	}
 	if font == nil {
 		i.recent.clear()
+		i.tell(string(unknown))
 		return
 	}
 	for at := 0; at < len(o.Str); {
 		c := font.split(o.Str[at:])
 		characters := font.text(c)
+		i.tell(characters)
 		width := text.metrics.width(c)
 		piece := Piece{op.Start, op.End, item, at, at + c.bytes}
 		at += c.bytes

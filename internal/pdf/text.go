@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
@@ -179,6 +180,7 @@ type finder struct {
 	forms  map[int][]Hit // found in form XObjects, which are read once
 	masked []Hit         // found in soft masks
 	page   int
+	shown  *strings.Builder // what PageTexts asks for, or nil
 }
 
 // maxHits is how many places are kept; it takes two to refuse.
