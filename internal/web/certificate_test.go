@@ -83,7 +83,12 @@ func TestASlowVisitorGetsALargeCertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				server := &http.Server{Handler: handler, WriteTimeout: time.Minute, ErrorLog: slog.NewLogLogger(all.Log.Handler(), slog.LevelWarn)}
+				handled := make(chan struct{})
+				once := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					defer close(handled)
+					handler.ServeHTTP(w, r)
+				})
+				server := &http.Server{Handler: once, WriteTimeout: time.Minute, ErrorLog: slog.NewLogLogger(all.Log.Handler(), slog.LevelWarn)}
 				listener := oneConn{make(chan net.Conn, 1), make(chan struct{})}
 				served := make(chan error, 1)
 				go func() { served <- server.Serve(listener) }()
@@ -112,13 +117,11 @@ func TestASlowVisitorGetsALargeCertificate(t *testing.T) {
 					if err != nil {
 						t.Fatalf("cut off after %d of %d bytes: %v", got, template.Size(), err)
 					}
-					time.Sleep(time.Second) // of the bubble
+					<-time.After(time.Second) // of the bubble
 				}
 				stopped := time.Now()
 				if !test.whole {
-					for len(log.lines(t, "request")) == 0 {
-						time.Sleep(time.Second)
-					}
+					<-handled
 					if held := time.Since(stopped); held < 55*time.Second || held > 65*time.Second {
 						t.Errorf("held for %v, want a minute", held)
 					}
