@@ -63,7 +63,7 @@ func (d *document) noPlace() error {
 	case strings.TrimSpace(all) == "":
 		return fmt.Errorf("no page shows any text, at most pictures or outlines of it; write the placeholder %s as text, and export the PDF without turning text into either", Placeholder)
 	case unreadable > utf8.RuneCountInString(all)/2:
-		return fmt.Errorf("the pages show text in fonts that do not say which characters they draw; export the PDF so that the placeholder %s can be copied from it as text", Placeholder)
+		return fmt.Errorf("the pages show text whose characters can't be told; export the PDF so that the placeholder %s can be copied from it as text", Placeholder)
 	}
 	return general
 }

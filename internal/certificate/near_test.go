@@ -75,7 +75,7 @@ func TestNoTextAtAll(t *testing.T) {
 		want string
 	}{
 		"pictures and outlines": {onePage("10 10 m 50 50 l S"), "no page shows any text, at most pictures or outlines"},
-		"no readable font":      {unreadable, "fonts that do not say which characters they draw"},
+		"no readable font":      {unreadable, "text whose characters can't be told"},
 		"other text":            {onePage("BT /F1 12 Tf 50 50 Td (Certificate) Tj ET"), "no page shows the placeholder %timestamp%, and no form has a text field"},
 	} {
 		if got := refusal(t, test.file); !strings.Contains(got, test.want) {

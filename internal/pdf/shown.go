@@ -3,14 +3,17 @@ package pdf
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
 // maxShown bounds the characters that PageTexts returns, in bytes. A font can
 // give a code of one byte hundreds of them.
 const maxShown = 4 << 20
 
-// PageTexts returns the characters that each page shows, in the order of its
-// content and without what only their places tell: spaces and ends of lines.
+// PageTexts returns the characters that each page and its annotations show, in
+// the order of their content and without what only their places tell: spaces and
+// ends of lines.
 // What a font does not tell is U+FFFD. After the first 4 MiB there is no more.
 func (d *Document) PageTexts() ([]string, error) {
 	texts := make([]string, len(d.Pages))
@@ -22,6 +25,9 @@ func (d *Document) PageTexts() ([]string, error) {
 		content, err := d.PageContent(page)
 		if err == nil {
 			_, err = f.scan(content.Bytes, page.resources, 0, pageState())
+		}
+		if err == nil {
+			_, err = f.annotations(page, types.IndirectRef{})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
