@@ -7,7 +7,8 @@ import (
 )
 
 // Each piece of a long answer has its own deadline, so that the answer may take
-// as long as the visitor gets on. The server's own deadline is for the whole.
+// its time while the visitor gets on, at about the pace that uploads must keep.
+// The server's own deadline is for the whole.
 const (
 	pieceTime = time.Minute
 	pieceSize = 64 << 10 // bytes, at most
