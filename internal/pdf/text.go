@@ -97,24 +97,24 @@ func (h *Hit) judge(page Box) {
 	}
 }
 
-// cover notes which characters are painted over.
+// cover notes which characters are painted over, and not only crossed by a line.
 func (h Hit) cover(b Box) {
 	for i := range h.Characters {
 		c := &h.Characters[i]
-		middle := Point{c.Origin.X + 0.5*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + 0.5*c.Advance.Y + 0.25*c.Up.Y}
-		c.Covered = c.Covered || b.has(middle)
+		c.Covered = c.Covered || b.has(c.at(0.25, 0.1)) && b.has(c.at(0.75, 0.4))
 	}
 }
 
 // within tells whether a box has the character: all but the rim of its width,
 // at about half the height of small letters.
 func (c Character) within(b Box) bool {
-	for _, part := range [...]float64{0.1, 0.9} {
-		if !b.has(Point{c.Origin.X + part*c.Advance.X + 0.25*c.Up.X, c.Origin.Y + part*c.Advance.Y + 0.25*c.Up.Y}) {
-			return false
-		}
-	}
-	return true
+	return b.has(c.at(0.1, 0.25)) && b.has(c.at(0.9, 0.25))
+}
+
+// at returns a point of the character: so much of its width along the line, and
+// so much of an em up from it.
+func (c Character) at(along, up float64) Point {
+	return Point{c.Origin.X + along*c.Advance.X + up*c.Up.X, c.Origin.Y + along*c.Advance.Y + up*c.Up.Y}
 }
 
 // around returns the box around the character, from its descent up.
