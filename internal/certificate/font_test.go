@@ -88,7 +88,7 @@ func TestTheFallbackLooksAsTheText(t *testing.T) {
 			if report.Own || report.Font != test.font {
 				t.Errorf("font %s (own: %v), want the fallback %s", report.Font, report.Own, test.font)
 			}
-			if said := strings.Join(report.Warnings, " "); !strings.Contains(said, "should be in "+test.says+", which lacks 0 1 2") {
+			if said := strings.Join(report.Warnings, " "); !strings.Contains(said, test.says+", which lacks 0 1 2") {
 				t.Errorf("warnings %q, want one of the missing characters that names %s", report.Warnings, test.says)
 			}
 			issued := issue(t, linked, moment)
@@ -160,7 +160,7 @@ func TestTheTextStateIsSetBack(t *testing.T) {
 func TestVerticalText(t *testing.T) {
 	t.Parallel()
 	_, err := certificate.Link(fixture(t, "vertical"))
-	if err == nil || !strings.Contains(err.Error(), "text from top to bottom") || !strings.Contains(err.Error(), `"Gothic", which lacks 0 1 2`) {
+	if err == nil || !strings.Contains(err.Error(), "from top to bottom") || !strings.Contains(err.Error(), `"Gothic", which lacks 0 1 2`) {
 		t.Errorf("error %v, want one that says what is missing in vertical text", err)
 	}
 	// A font with all characters is its own best fallback.
@@ -171,5 +171,39 @@ func TestVerticalText(t *testing.T) {
 	}
 	if fmt.Sprint(got[0].trm) != fmt.Sprint([4]float64{14, 0, 0, -14}) {
 		t.Errorf("the stamp is set by %v, want upright at 14 points", got[0].trm)
+	}
+}
+
+// TeX's bitmap fonts name a glyph by its code, and measure in pixels.
+func TestBitmapFonts(t *testing.T) {
+	t.Parallel()
+	var glyphs, differences strings.Builder
+	for _, c := range "%aeimpst" {
+		fmt.Fprintf(&glyphs, "/a%d 6 0 R ", c)
+		fmt.Fprintf(&differences, "%d /a%d ", c, c)
+	}
+	font := fmt.Sprintf("/F1 << /Type /Font /Subtype /Type3 /FontBBox [0 0 40 60] /FontMatrix [.012 0 0 .012 0 0] /CharProcs << %s >> /Encoding << /Differences [%s] >> /FirstChar 37 /LastChar 116 /Widths [%s] >>",
+		&glyphs, &differences, strings.Repeat("48 ", 80))
+	file := build([]string{"<< /Font << " + font + " >> >>"}, []string{"", "BT /F1 10 Tf 50 50 Td (%timestamp%) Tj ET"},
+		[]string{"", "48 0 0 0 32 56 d1 32 0 0 56 0 0 cm BI /IM true /W 8 /H 1 /BPC 1 /D [1 0] ID \xff EI"})
+	linked := link(t, file)
+	if r := linked.Report(); r.Font != "Helvetica" || r.Missing != "0123456789-:.T+" {
+		t.Errorf("report %+v, want Helvetica for all characters", r)
+	}
+	issued := issue(t, linked, moment)
+	checkPrograms(t, issued)
+	checkPixels(t, file, issued)
+	// Eleven widths of .576 em are as wide as the placeholder in Helvetica at .99.
+	if up := -traced(t, save(t, issued), stamp)[0].trm[3]; math.Abs(up-9.9) > 0.1 {
+		t.Errorf("the stamp is set at %.2f points, want about 9.9", up)
+	}
+}
+
+// A FontMatrix that turns the glyphs is nothing that another font can do.
+func TestAFontThatIsTurned(t *testing.T) {
+	font := "/F1 << /Type /Font /Subtype /Type3 /FontBBox [0 0 0 0] /FontMatrix [0 .001 -.001 0 0 0] /CharProcs << >> /Encoding << /Differences [37 /percent] >> /FirstChar 37 /LastChar 37 /Widths [500] >>"
+	_, err := certificate.Link(build([]string{"<< /Font << " + font + " >> >>"}, []string{"", "BT /F1 10 Tf 50 50 Td (%timestamp%) Tj ET"}))
+	if err == nil || !strings.Contains(err.Error(), "FontMatrix") {
+		t.Errorf("error %v, want one about the FontMatrix", err)
 	}
 }

@@ -41,7 +41,7 @@ func (u *update) stampText(h pdf.Hit, standard *pdf.Font, g pdf.Glyphs) error {
 		h.Resources = u.withFont(h.Resources, resource, standard)
 		along, up, err := h.Fit(standard, Placeholder)
 		if err != nil {
-			return fmt.Errorf("the placeholder's font lacks characters of the stamp, and no other can take its place: %w; write %s somewhere in the placeholder's font to have it take part", err, alphabet)
+			return fmt.Errorf("the placeholder is set in %s, which lacks characters of the stamp, and no other font can take its place: %w; write %s somewhere in that font", fontName(h.Font.Name), err, alphabet)
 		}
 		// Where one way is mirrored or longer, the horizontal scaling says so, by
 		// which the letter-spacing is scaled too (ISO 32000-1, 9.4.4).

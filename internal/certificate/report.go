@@ -61,35 +61,30 @@ func (d *document) pdfa() string {
 // the standard font that takes its place.
 func (r *Report) chooseFont(own *pdf.Font) (pdf.Glyphs, *pdf.Font, error) {
 	g, missing := own.Glyphs(alphabet)
-	r.Font, r.Own, r.Missing = fontName(own.Name), missing == "", missing
+	r.Font, r.Own, r.Missing = own.Name, missing == "", missing
+	if r.Font == "" {
+		r.Font = fontName("")
+	}
 	if r.Own {
 		r.AtRisk = r.PDFA != "" && !own.Embedded
 		return g, nil, nil
 	}
-	lacks := fmt.Sprintf("the stamp should be in %s, which lacks %s", quotedFont(own.Name), strings.Join(strings.Split(missing, ""), " "))
-	advice := fmt.Sprintf("write %s somewhere in the first font to keep it", alphabet)
+	lacks := fmt.Sprintf("%s, which lacks %s", fontName(own.Name), strings.Join(strings.Split(missing, ""), " "))
 	if own.Vertical {
-		return g, nil, fmt.Errorf("%s, and no other font can take its place in text from top to bottom; write %s somewhere in that font, or set the placeholder from left to right", lacks, alphabet)
+		return g, nil, fmt.Errorf("the placeholder is set from top to bottom, in %s, and no other font can be set so; write %s somewhere in that font, or set the placeholder from left to right", lacks, alphabet)
 	}
 	standard := own.Standard()
 	g, _ = standard.Glyphs(alphabet)
 	r.Font, r.AtRisk = standard.Name, r.PDFA != ""
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%s, so it is set in %s; %s", lacks, r.notEmbedded(), advice))
+	r.Warnings = append(r.Warnings, fmt.Sprintf("the stamp should be in %s, so it is set in %s; write %s somewhere in the first font to keep it",
+		lacks, r.notEmbedded(), alphabet))
 	return g, standard, nil
 }
 
-// fontName is what a font is called.
+// fontName is how messages name a font.
 func fontName(name string) string {
 	if name == "" {
 		return "a font without a name"
-	}
-	return name
-}
-
-// quotedFont is fontName within a sentence.
-func quotedFont(name string) string {
-	if name == "" {
-		return fontName(name)
 	}
 	return fmt.Sprintf("the font %q", name)
 }

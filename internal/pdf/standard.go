@@ -106,7 +106,7 @@ func (h Hit) Fit(standard *Font, text string) (along, up float64, err error) {
 	}
 	m := f.matrix
 	if m[0] == 0 || m[1] != 0 || m[3] == 0 {
-		return 0, 0, errors.New("its FontMatrix turns it")
+		return 0, 0, errors.New("its FontMatrix turns its glyphs or makes them flat")
 	}
 	along, up = 1000*m[0], 1000*math.Abs(m[3])
 	if usual := math.Copysign(1, along); math.Abs(along-usual) < 0.001 {

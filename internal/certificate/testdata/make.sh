@@ -2,8 +2,10 @@
 # Makes the fixtures anew, each by a program that authors use. Debian has what
 # it takes: chromium libreoffice-writer-nogui ghostscript qpdf python3
 # fonts-liberation2. These are written by hand: hand-written.pdf, uppercase.pdf,
-# the two whose names begin with field-, and of what can't be seen, alpha-0.pdf
-# clip-path.pdf layer-off.pdf off-page.pdf page-edge.pdf two-layers.pdf.
+# vertical.pdf, the two whose names begin with field- and those with type3-size and
+# type3-flipped, and of what can't be seen, alpha-0.pdf clip-path.pdf layer-off.pdf
+# off-page.pdf page-edge.pdf two-layers.pdf. empty-glyphs.pdf is gofpdf's, and
+# letter-spacing.pdf and type3-style.pdf are Chromium's.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)
