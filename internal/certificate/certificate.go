@@ -8,12 +8,16 @@
 // update has slots where the stamp and what follows from it belong. They are
 // as wide as a stamp, so no offset or length ever moves, and nothing that this
 // package does not understand can be lost: the template's bytes are sent as
-// they are. Issue writes them, and a copy of the update's end with the slots
-// filled, without parsing or searching.
+// they are, from its %PDF- header on. Issue writes them, and a copy of the
+// update's end with the slots filled, without parsing or searching.
+//
+// Only an encrypted template that opens without a password is written anew
+// first, without its encryption.
 package certificate
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,15 +44,16 @@ const MaxTemplate = 32 << 20
 // Template is a linked template. It never changes and is safe for concurrent
 // use.
 type Template struct {
-	same   []byte // how every certificate begins
-	tail   []byte // how it ends, with slots
+	file   []byte // how every certificate begins
+	update []byte // goes on
+	tail   []byte // and ends, with slots
 	slots  []slot // in the tail
 	report Report
 }
 
 // Link returns the template that a PDF file holds, or an error that says why
-// the file can't be stamped and what its author can do. It keeps no part of
-// the file.
+// the file can't be stamped and what its author can do. The template keeps the
+// file, which must not change any more; it needs no other copy of it.
 func Link(file []byte) (t *Template, err error) {
 	defer func() {
 		// Whoever writes a template is not trusted to write one that pdfcpu,
@@ -64,7 +69,7 @@ func Link(file []byte) (t *Template, err error) {
 		return nil, fmt.Errorf("the file has %.1f MiB, more than the %d MiB that a template may have; make its pictures smaller", float64(len(file))/(1<<20), MaxTemplate>>20)
 	}
 	// ISO 32000-1 annex H.3 lets the header stand anywhere in the first 1024
-	// bytes. Offsets count from it.
+	// bytes. Offsets count from it, and a certificate begins with it.
 	header := bytes.Index(file[:min(len(file), 1024)], []byte("%PDF-"))
 	if header < 0 {
 		return nil, errors.New("the file is no PDF: it does not begin with %PDF-; export it as a PDF")
@@ -73,11 +78,18 @@ func Link(file []byte) (t *Template, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(read.File) > MaxTemplate {
+		return nil, fmt.Errorf("the file has %.1f MiB without its encryption, more than the %d MiB that a template may have; make its pictures smaller", float64(len(read.File))/(1<<20), MaxTemplate>>20)
+	}
 	d := &document{read}
 	if d.Signed() {
 		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
 	t, placeholder, err := d.link()
+	// What is damaged is missing, and would be called so.
+	if damage := d.Err(); damage != nil {
+		return nil, damage
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,22 +159,26 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	if places := d.otherPlaces(widget); len(places) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the placeholder also stands in %s, which no page shows and no stamp replaces; take it out there", strings.Join(places, ", ")))
 	}
+	if d.Decrypted {
+		r.Warnings = append(r.Warnings, "the template is encrypted, and opens without a password; its certificates are not encrypted, and what it does not permit is no longer denied")
+	}
 	u.modified()
 	u.finish()
 	return u.template(*r), placeholder, nil
 }
 
-// template cuts the file with its update where the first slot begins.
+// template divides the update where the first slot begins.
 func (u *update) template(r Report) *Template {
-	whole := slices.Concat(u.Doc.File, u.Buf.Bytes())
+	written := bytes.Clone(u.Buf.Bytes())
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, func(a, b slot) int { return a.at - b.at })
-	first := slots[0].at
+	file := u.Doc.File
+	first := slots[0].at - len(file)
 	for i := range slots {
-		slots[i].at -= first
+		slots[i].at -= len(file) + first
 	}
-	r.Bytes = len(whole)
-	return &Template{same: whole[:first:first], tail: whole[first:], slots: slots, report: r}
+	r.Bytes = len(file) + len(written)
+	return &Template{file: file, update: written[:first], tail: written[first:], slots: slots, report: r}
 }
 
 // refuse sees that there is one place for the stamp, and that it can be seen.
@@ -204,8 +220,8 @@ func (d *document) refuse(hits []pdf.Hit, fields []field) error {
 func (t *Template) check() (pdf.Hit, error) {
 	at := time.Date(9876, 5, 4, 3, 21, 0, 123456000, time.FixedZone("", 7*60*60))
 	stamp := at.Format(StampLayout)
-	var b bytes.Buffer
-	if err := t.Issue(&b, at); err != nil {
+	tail, err := t.stamped(at)
+	if err != nil {
 		return pdf.Hit{}, err
 	}
 	bad := func(format string, args ...any) (pdf.Hit, error) {
@@ -215,7 +231,7 @@ func (t *Template) check() (pdf.Hit, error) {
 		cause, _, _ := strings.Cut(err.Error(), "; ") // what follows is advice, of which ours is enough
 		return bad("%s", cause)
 	}
-	read, err := pdf.Open(b.Bytes())
+	read, err := pdf.OpenUpdated(t.file, slices.Concat(t.update, tail))
 	if err != nil {
 		return unreadable(err)
 	}
@@ -232,7 +248,7 @@ func (t *Template) check() (pdf.Hit, error) {
 		return bad("it shows the stamp %d times and the placeholder %d times", len(shown), len(left))
 	}
 	fields, err := d.fields()
-	if err != nil {
+	if err = cmp.Or(d.Err(), err); err != nil {
 		return unreadable(err)
 	}
 	for _, f := range fields {
@@ -244,7 +260,7 @@ func (t *Template) check() (pdf.Hit, error) {
 }
 
 // Size returns the length in bytes of every certificate.
-func (t *Template) Size() int { return len(t.same) + len(t.tail) }
+func (t *Template) Size() int { return len(t.file) + len(t.update) + len(t.tail) }
 
 // Report tells how the template was linked.
 func (t *Template) Report() Report { return t.report }
@@ -252,21 +268,31 @@ func (t *Template) Report() Report { return t.report }
 // Issue writes a certificate stamped with at, in at's own zone. It fails
 // before its first byte if at can't be stamped; any later error is w's.
 func (t *Template) Issue(w io.Writer, at time.Time) error {
+	tail, err := t.stamped(at)
+	if err != nil {
+		return err
+	}
+	for _, part := range [...][]byte{t.file, t.update, tail} {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamped returns a copy of the tail with its slots filled.
+func (t *Template) stamped(at time.Time) ([]byte, error) {
 	// The stamp is made behind the tail, in the one allocation there is.
 	tail := make([]byte, len(t.tail), len(t.tail)+2*len(StampLayout))
 	stamp := appendStamp(tail, at)[len(tail):]
 	if len(stamp) != len(StampLayout) {
-		return fmt.Errorf("the year %d does not fit the stamp", at.Year())
+		return nil, fmt.Errorf("the year %d does not fit the stamp", at.Year())
 	}
 	copy(tail, t.tail)
 	for _, s := range t.slots {
 		s.fill(tail[s.at:], stamp)
 	}
-	if _, err := w.Write(t.same); err != nil {
-		return err
-	}
-	_, err := w.Write(tail)
-	return err
+	return tail, nil
 }
 
 // appendStamp is at.AppendFormat(b, StampLayout), made of RFC 3339, which the

@@ -138,7 +138,7 @@ func (u *update) stampForm(h pdf.Hit, s show, newFont bool) error {
 // current returns a reference with the generation that the object has.
 func (u *update) current(ref types.IndirectRef) types.IndirectRef {
 	number := ref.ObjectNumber.Value()
-	return *types.NewIndirectRef(number, u.Doc.XRef.Generations[number])
+	return *types.NewIndirectRef(number, u.Doc.XRef.Generation(number))
 }
 
 // withFont returns a copy of resources with one more font.

@@ -122,7 +122,7 @@ func (d *document) otherPlaces(widget types.IndirectRef) []string {
 			}
 		}
 	}
-	for number, o := range d.Objects {
+	for number, o := range d.Objects() {
 		if number != widget.ObjectNumber.Value() || number == 0 {
 			walk("", o, 0)
 		}

@@ -5,17 +5,10 @@
 package pdf
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
+	"iter"
 
-	"github.com/pdfcpu/pdfcpu/pkg/filter"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
@@ -24,19 +17,31 @@ const (
 	maxInflated = 64 << 20  // bytes of one stream
 	maxTotal    = 128 << 20 // bytes of all streams that are looked into, each time they are
 	maxPages    = 10_000
-	maxReading  = 30 * time.Second // for pdfcpu, whose parser is slow on nonsense
+
+	// Bytes of objects that are read, each time they are, and values of
+	// objects that are kept.
+	baseWork, workPerByte     = 64 << 20, 8
+	baseValues, bytesPerValue = 1 << 18, 8
 )
 
-var errBomb = fmt.Errorf("inflates to more than %d MiB; this program takes no more", maxInflated>>20)
-
-// Document is a PDF with all of its objects parsed.
+// Document is a PDF whose objects are read when they are asked for.
 type Document struct {
-	File    []byte
-	XRef    *XRef
-	Objects map[int]types.Object
-	Catalog types.Dict
-	Pages   []Page
-	budget  int64 // bytes that may still be inflated
+	File      []byte
+	XRef      *XRef
+	Catalog   types.Dict
+	Pages     []Page
+	Decrypted bool // File is not the file that was opened, but made of it
+
+	update     []byte // that follows the file
+	objects    map[int]types.Object
+	containers map[int]*objectStream
+	held       int       // bytes of the containers
+	security   *security // of an encrypted file
+	damage     error
+	depth      int   // of objects that it took to read an object
+	work       int   // bytes of objects that may still be read
+	values     int   // values that may still be read
+	budget     int64 // bytes that may still be inflated
 }
 
 // Page is a page with the resources that it has or inherits.
@@ -46,70 +51,150 @@ type Page struct {
 	resources types.Dict
 }
 
-// Open parses a file, which begins with its header.
-func Open(file []byte) (*Document, error) {
-	x, err := readXRef(file)
-	if err != nil {
+// Open opens a file, which begins with its header. The document keeps the file.
+// An encrypted one that has no password for its readers is decrypted first.
+func Open(file []byte) (*Document, error) { return OpenUpdated(file, nil) }
+
+// OpenUpdated opens a file with the update that follows it.
+func OpenUpdated(file, update []byte) (*Document, error) {
+	d := newDocument(file, update)
+	var err error
+	if d.XRef, err = d.readXRef(); err != nil {
 		return nil, err
 	}
-	if x.encrypted {
-		return nil, errors.New("the PDF is encrypted; save it without a password")
+	if d.XRef.Trailer["Encrypt"] != nil {
+		plain, err := d.decrypted()
+		if err != nil {
+			return nil, err
+		}
+		if d, err = Open(plain); err != nil {
+			return nil, err
+		}
+		d.Decrypted = true
+		return d, nil
 	}
-	d := &Document{File: file, XRef: x, Objects: map[int]types.Object{}, budget: maxTotal}
-	if err := d.parse(); err != nil {
-		return nil, err
-	}
-	d.Catalog = d.Dict(x.Trailer["Root"])
-	if d.Catalog == nil {
+	if d.Catalog = d.Dict(d.XRef.Trailer["Root"]); d.Catalog == nil && d.damage == nil {
 		return nil, Damaged("it has no catalog")
 	}
-	return d, d.findPages()
+	if err := d.findPages(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
-// parse lets pdfcpu read every object.
-func (d *Document) parse() error {
-	limits := model.DefaultResourceLimits()
-	limits.MaxStreamBytes = int64(len(d.File))
-	// Object streams are all inflated and kept, so they share what there is.
-	limits.MaxDecodeBytes = min(maxInflated, 4*maxTotal/int64(max(1, d.XRef.containers)))
-	limits.MaxObjectCount, limits.MaxXRefEntries, limits.MaxObjectStreamCount = maxObjects, maxObjects, maxObjects
-	// A configuration of one's own keeps pdfcpu from making a folder for its.
-	configuration := &model.Configuration{Reader15: true, ValidationMode: model.ValidationRelaxed, Limits: limits}
-	ctx, cancel := context.WithTimeout(context.Background(), maxReading)
-	defer cancel()
-	parsed, err := pdfcpu.ReadWithContext(ctx, bytes.NewReader(d.File), configuration)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the PDF can't be read within %v; save it anew", maxReading)
-	case errors.Is(err, filter.ErrDecodeLimitExceeded):
-		return fmt.Errorf("a stream of the PDF %w", errBomb)
-	case err != nil:
-		return Damaged("%v", err)
+func newDocument(file, update []byte) *Document {
+	size := len(file) + len(update)
+	return &Document{
+		File: file, update: update,
+		objects: map[int]types.Object{}, containers: map[int]*objectStream{},
+		work: baseWork + workPerByte*size, values: baseValues + size/bytesPerValue, budget: maxTotal,
 	}
-	for _, number := range slices.Sorted(maps.Keys(d.XRef.Generations)) {
-		o, err := parsed.Dereference(*types.NewIndirectRef(number, d.XRef.Generations[number]))
-		switch {
-		case errors.Is(err, filter.ErrDecodeLimitExceeded):
-			return fmt.Errorf("an object stream of the PDF %w", errBomb)
-		case err != nil:
-			return Damaged("object %d: %v", number, err)
-		}
-		d.Objects[number] = o
+}
+
+// size returns the length of the file with its update.
+func (d *Document) size() int { return len(d.File) + len(d.update) }
+
+// lexer returns a lexer at an offset, and false if the file has no such byte.
+func (d *Document) lexer(offset int) (Lexer, bool) {
+	data := d.File
+	if offset >= len(data) {
+		data, offset = d.update, offset-len(data)
+	}
+	return Lexer{Data: data, Pos: offset}, 0 <= offset && offset < len(data)
+}
+
+// charge counts bytes that were read.
+func (d *Document) charge(n int) error {
+	if d.work -= n; d.work < 0 {
+		return errTooMuch
 	}
 	return nil
 }
 
-// Resolve follows references. What does not exist is nil, as ISO 32000-1
-// 7.3.10 has it.
+// Err returns the first damage met by what can't return an error itself. An
+// object that was asked for and is damaged is nil, as if it did not exist.
+func (d *Document) Err() error { return d.damage }
+
+func (d *Document) fail(number int, err error) {
+	switch {
+	case d.damage != nil:
+	case errors.Is(err, errTooMuch):
+		d.damage = errTooMuch
+	case errors.Is(err, errCut):
+		d.damage = errCut
+	case errors.Is(err, errBomb):
+		d.damage = fmt.Errorf("an object stream of the PDF %w", errBomb)
+	default:
+		d.damage = Damaged("object %d %v", number, err)
+	}
+}
+
+// read reads an object, wherever it is. What does not exist is nil, as ISO
+// 32000-1 7.3.10 has it.
+func (d *Document) read(number int) (types.Object, error) {
+	e := d.XRef.entry(number)
+	switch {
+	case d.depth > 8:
+		return nil, errors.New("can't be read without reading too many others")
+	case e.container > 0:
+		return d.member(number, int(e.container))
+	case e.offset == 0:
+		return nil, nil
+	}
+	ref, o, err := d.indirect(int(e.offset))
+	if err == nil && (ref.ObjectNumber.Value() != number || ref.GenerationNumber.Value() != int(e.generation)) {
+		err = fmt.Errorf("is not at byte %d, where it should be", e.offset)
+	}
+	return o, err
+}
+
+// Resolve follows references.
 func (d *Document) Resolve(o types.Object) types.Object {
 	for range 8 {
 		ref, ok := o.(types.IndirectRef)
 		if !ok {
 			return o
 		}
-		o = d.Objects[ref.ObjectNumber.Value()]
+		number := ref.ObjectNumber.Value()
+		if o, ok = d.objects[number]; ok {
+			continue
+		}
+		if d.XRef == nil { // while its own sections are read
+			return nil
+		}
+		d.objects[number] = nil // to itself
+		var err error
+		if o, err = d.read(number); err != nil {
+			d.fail(number, err)
+			return nil
+		}
+		d.objects[number] = o
 	}
 	return nil
+}
+
+// Objects returns all objects in use that can be read. What is damaged is left
+// out: readers do not miss what nothing refers to.
+func (d *Document) Objects() iter.Seq2[int, types.Object] {
+	return func(yield func(int, types.Object) bool) {
+		for number := range d.XRef.numbers() {
+			o, ok := d.objects[number]
+			if !ok {
+				// Not kept, it does not count.
+				values := d.values
+				var err error
+				o, err = d.read(number)
+				d.values = values
+				if errors.Is(err, errTooMuch) {
+					d.fail(number, err)
+					return
+				}
+			}
+			if o != nil && !yield(number, o) {
+				return
+			}
+		}
+	}
 }
 
 // Dict resolves a dictionary or a stream's.
@@ -162,7 +247,7 @@ func (d *Document) Content(o types.Object) ([]byte, error) {
 	if !ok {
 		return nil, nil // as good as empty
 	}
-	content, err := decode(&sd, min(maxInflated, d.budget))
+	content, err := d.decode(sd, min(maxInflated, d.budget))
 	if errors.Is(err, errBomb) && d.budget < maxInflated {
 		return nil, fmt.Errorf("the pages have more than %d MiB of content; this program takes no more", maxTotal>>20)
 	}
@@ -173,52 +258,13 @@ func (d *Document) Content(o types.Object) ([]byte, error) {
 	return content, nil
 }
 
-// decode undoes the filters of a stream (7.4), to at most limit bytes.
-func decode(sd *types.StreamDict, limit int64) ([]byte, error) {
-	for _, f := range sd.FilterPipeline {
-		if !slices.Contains(filter.List(), f.Name) {
-			return nil, fmt.Errorf("has the filter %s, which is not known; save the PDF anew with FlateDecode", f.Name)
-		}
-	}
-	content, err := sd.DecodeLengthWithLimit(-1, limit)
-	switch {
-	case errors.Is(err, filter.ErrDecodeLimitExceeded) || err == nil && int64(len(content)) > limit:
-		return nil, errBomb
-	case err != nil:
-		return nil, fmt.Errorf("can't be decoded (%w); save the PDF anew", err)
-	}
-	return content, nil
-}
-
-// filters returns the filters of a stream whose dictionary has no references.
-func filters(d types.Dict) []types.PDFFilter {
-	list := func(key string) types.Array {
-		if a := d.ArrayEntry(key); a != nil {
-			return a
-		}
-		return types.Array{d[key]}
-	}
-	var out []types.PDFFilter
-	parameters := list("DecodeParms")
-	for i, o := range list("Filter") {
-		if filter, ok := o.(types.Name); ok {
-			var p types.Dict
-			if i < len(parameters) {
-				p, _ = parameters[i].(types.Dict)
-			}
-			out = append(out, types.PDFFilter{Name: string(filter), DecodeParms: p})
-		}
-	}
-	return out
-}
-
 // Signed tells whether the file has a signature, which any change would make
 // invalid, or would break what a signature allows (12.8).
 func (d *Document) Signed() bool {
 	if _, permissions := d.Catalog["Perms"]; permissions {
 		return true
 	}
-	for _, o := range d.Objects {
+	for _, o := range d.Objects() {
 		if _, signed := d.Dict(o)["ByteRange"]; signed {
 			return true
 		}
@@ -257,6 +303,9 @@ func (d *Document) findPages() error {
 	}
 	if err := walk(d.Catalog["Pages"], nil, 0); err != nil {
 		return err
+	}
+	if d.damage != nil {
+		return d.damage
 	}
 	if len(d.Pages) == 0 {
 		return Damaged("it has no pages")

@@ -28,7 +28,7 @@ func (d *Document) NewUpdate() *Update {
 }
 
 // offset returns where the next byte will be in the file.
-func (u *Update) offset() int { return len(u.Doc.File) + u.Buf.Len() }
+func (u *Update) offset() int { return u.Doc.size() + u.Buf.Len() }
 
 // Add returns a number for a new object.
 func (u *Update) Add() types.IndirectRef {
@@ -39,7 +39,7 @@ func (u *Update) Add() types.IndirectRef {
 // Begin starts a version of an object, to be ended by End.
 func (u *Update) Begin(ref types.IndirectRef) {
 	number, generation := ref.ObjectNumber.Value(), ref.GenerationNumber.Value()
-	u.entries[number] = entry{offset: u.offset(), generation: generation}
+	u.entries[number] = entry{offset: int32(u.offset()), generation: uint16(generation)}
 	fmt.Fprintf(&u.Buf, "%d %d obj\n", number, generation)
 }
 
@@ -107,7 +107,7 @@ func (u *Update) Finish() (id int) {
 	var section types.IndirectRef
 	if x.Stream {
 		section = u.Add()
-		u.entries[section.ObjectNumber.Value()] = entry{offset: u.offset()}
+		u.entries[section.ObjectNumber.Value()] = entry{offset: int32(u.offset())}
 	}
 	trailer["Size"] = types.Integer(u.size)
 	start, numbers := u.offset(), slices.Sorted(maps.Keys(u.entries))
@@ -140,7 +140,7 @@ func (u *Update) writeTable(trailer types.Dict, numbers []int) (id int) {
 	for _, run := range runs(numbers) {
 		fmt.Fprintf(&u.Buf, "%d %d\n", run[0], len(run))
 		for _, number := range run {
-			fmt.Fprintf(&u.Buf, "%010d %05d n \n", u.entries[number].offset, u.entries[number].generation)
+			u.writeEntry(u.entries[number])
 		}
 	}
 	u.Buf.WriteString("trailer\n")
@@ -184,4 +184,24 @@ func (u *Update) writeTrailer(trailer types.Dict) (id int) {
 	}
 	first := parts[0].PDFString()
 	return u.WithGap(trailer, "ID", "["+first+"<", 32, ">]")
+}
+
+// writeEntry writes an entry of a table. A free object is never used again.
+func (u *Update) writeEntry(e entry) {
+	if e.offset == 0 {
+		u.Buf.WriteString("0000000000 65535 f \n")
+		return
+	}
+	fmt.Fprintf(&u.Buf, "%010d %05d n \n", e.offset, e.generation)
+}
+
+// finishWhole ends a file that is no update with a table of all objects.
+func (u *Update) finishWhole(trailer types.Dict) {
+	start := u.offset()
+	trailer["Size"] = types.Integer(u.size)
+	fmt.Fprintf(&u.Buf, "xref\n0 %d\n", u.size)
+	for number := range u.size {
+		u.writeEntry(u.entries[number])
+	}
+	fmt.Fprintf(&u.Buf, "trailer\n%s\nstartxref\n%d\n%%%%EOF\n", trailer.PDFString(), start)
 }

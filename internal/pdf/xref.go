@@ -4,36 +4,28 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
 // XRef is a file's chain of cross-reference sections (ISO 32000-1, 7.5.4 and
 // 7.5.8). An update's own section must be of the newest one's kind and build
-// on a sound chain. pdfcpu mends a broken chain without saying so, therefore
-// it is read here first, and every entry checked.
+// on a sound chain, so that a chain that readers have to mend is refused.
 type XRef struct {
-	start       int        // where the newest section begins
-	Stream      bool       // the newest section is a stream
-	Trailer     types.Dict // the newest one
-	encrypted   bool
-	Generations map[int]int // of the objects in use, by number
-	size        int         // above every object number
-	containers  int         // object streams
+	start   int        // where the newest section begins
+	Stream  bool       // the newest section is a stream
+	Trailer types.Dict // the newest one
+	entries []entry    // by object number
+	size    int        // above every object number
 }
 
-// section is one cross-reference section.
-type section struct {
-	stream  bool
-	trailer types.Dict
-	entries map[int]entry
-}
-
-// entry says where an object is. A free one is the zero entry.
+// entry says where an object is.
 type entry struct {
-	offset, generation int
-	container          int // the object stream that holds it; then offset is 0
+	offset     int32 // 0 of a free object, and of one in an object stream
+	container  int32 // the object stream that holds it
+	generation uint16
+	known      bool // to the newer sections, if only as free
 }
 
 // maxObjects bounds the objects of a file.
@@ -44,104 +36,111 @@ func Damaged(format string, args ...any) error {
 	return fmt.Errorf("the PDF is damaged: %s; save it anew from the program that made it, or mend it with: qpdf DAMAGED.pdf MENDED.pdf", fmt.Sprintf(format, args...))
 }
 
+// entry returns the entry of an object, which is a free one's if there is none.
+func (x *XRef) entry(number int) entry {
+	if x == nil || number < 0 || number >= len(x.entries) {
+		return entry{}
+	}
+	return x.entries[number]
+}
+
+// Generation returns the generation that an object has.
+func (x *XRef) Generation(number int) int { return int(x.entry(number).generation) }
+
+// numbers returns the numbers of the objects in use.
+func (x *XRef) numbers() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for number, e := range x.entries {
+			if (e.offset > 0 || e.container > 0) && !yield(number) {
+				return
+			}
+		}
+	}
+}
+
+// add takes what a section says of an object, unless a newer one has.
+func (x *XRef) add(number int, e entry) {
+	for number >= len(x.entries) {
+		x.entries = append(x.entries, entry{})
+	}
+	if e.known = true; !x.entries[number].known {
+		x.entries[number] = e
+	}
+}
+
+// xrefReader reads the chain.
+type xrefReader struct {
+	*Document
+	x    *XRef
+	read int // entries, of all sections
+}
+
+var errListed = errors.New("the PDF lists more objects than this program takes; save it anew")
+
+func (r *xrefReader) add(number int, e entry) error {
+	if r.read++; r.read > 4*maxObjects {
+		return errListed
+	}
+	r.x.add(number, e)
+	return nil
+}
+
 // readXRef follows the chain from the end of the file to its oldest section.
-func readXRef(file []byte) (*XRef, error) {
-	tail := file[max(0, len(file)-2048):]
+func (d *Document) readXRef() (*XRef, error) {
+	last := d.File
+	if len(d.update) > 0 {
+		last = d.update
+	}
+	tail := last[max(0, len(last)-2048):]
 	at := bytes.LastIndex(tail, []byte("startxref"))
-	eof := bytes.LastIndex(tail, []byte("%%EOF"))
-	// After an end there may be rubbish, but not the beginning of an update.
-	if at < 0 || eof < at || bytes.Contains(tail[eof:], []byte(" obj")) {
+	// After the end there may be rubbish, but not the beginning of an update.
+	if at < 0 || bytes.Contains(tail[at:], []byte(" obj")) {
 		return nil, errors.New("the PDF is cut short: it does not end in startxref and %%EOF; copy it again or save it anew")
 	}
 	start, ok := (&Lexer{Data: tail, Pos: at + len("startxref")}).integer()
 	if !ok {
 		return nil, Damaged("no number follows its startxref")
 	}
-	x := &XRef{start: start, Generations: map[int]int{}}
-	entries := map[int]entry{}
-	read := 0
-	add := func(offset int) (*section, error) {
-		s, err := readSection(file, offset)
-		if err != nil {
-			return nil, err
-		}
-		if read += len(s.entries); read > 4*maxObjects {
-			return nil, errors.New("the PDF lists more objects than this program takes; save it anew")
-		}
-		_, encrypted := s.trailer["Encrypt"]
-		x.encrypted = x.encrypted || encrypted
-		for number, e := range s.entries {
-			if _, newer := entries[number]; !newer {
-				entries[number] = e
-			}
-		}
-		return s, nil
-	}
+	r := &xrefReader{Document: d, x: &XRef{start: start}}
 	seen := map[int]bool{}
-	for offset, more := start, true; more; {
+	encrypted := false
+	for offset := start; ; {
 		if seen[offset] {
 			return nil, Damaged("its cross-reference sections point at one another in a circle")
 		}
 		seen[offset] = true
-		s, err := add(offset)
+		trailer, stream, err := r.section(offset)
 		if err != nil {
 			return nil, err
 		}
-		if x.Trailer == nil {
-			x.Trailer, x.Stream = s.trailer, s.stream
+		if r.x.Trailer == nil {
+			r.x.Trailer, r.x.Stream = trailer, stream
 		}
-		// A hybrid file's stream comes after its table and before what is older (7.5.8.4).
-		if at := s.trailer.IntEntry("XRefStm"); at != nil && !s.stream {
-			if _, err := add(*at); err != nil {
-				return nil, err
-			}
+		encrypted = encrypted || trailer["Encrypt"] != nil
+		// There can be no section at the header, and some programs mean by 0
+		// that there is none.
+		prev, ok := trailer["Prev"].(types.Integer)
+		if trailer["Prev"] != nil && !ok {
+			return nil, Damaged("the trailer of the section at byte %d has a Prev that is no number", offset)
 		}
-		offset, more = 0, false
-		if prev := s.trailer.IntEntry("Prev"); prev != nil {
-			offset, more = *prev, true
+		if offset = int(prev); offset == 0 {
+			break
 		}
 	}
-	return x, x.check(file, entries)
+	if encrypted && r.x.Trailer["Encrypt"] == nil {
+		return nil, Damaged("its newest trailer has no Encrypt, though an older one has")
+	}
+	return r.x, r.x.sizeUp()
 }
 
-// check sees that each object is where its entry says.
-func (x *XRef) check(file []byte, entries map[int]entry) error {
-	if n := x.Trailer.IntEntry("Size"); n != nil {
-		x.size = *n
-	}
-	containers := map[int]bool{}
-	for number, e := range entries {
-		x.size = max(x.size, number+1)
-		switch {
-		case e.container > 0:
-			containers[e.container] = true
-			if entries[e.container].offset == 0 {
-				return Damaged("object %d lies in object stream %d, which is missing", number, e.container)
-			}
-		case e.offset > 0:
-			if !objectAt(file, e.offset, number, e.generation) {
-				return Damaged("object %d is not at byte %d, where it should be", number, e.offset)
-			}
-		default:
-			continue
-		}
-		x.Generations[number] = e.generation
-	}
-	x.containers = len(containers)
+// sizeUp finds the number above all objects.
+func (x *XRef) sizeUp() error {
+	size, _ := x.Trailer["Size"].(types.Integer)
+	x.size = max(int(size), len(x.entries))
 	if x.size > maxObjects {
 		return fmt.Errorf("the PDF numbers its objects up to %d, more than this program takes (%d); save it anew", x.size, maxObjects)
 	}
 	return nil
-}
-
-func objectAt(file []byte, offset, number, generation int) bool {
-	if offset >= len(file) {
-		return false
-	}
-	l := &Lexer{Data: file[:min(len(file), offset+64)], Pos: offset}
-	n, ok1 := l.integer()
-	g, ok2 := l.integer()
-	return ok1 && ok2 && n == number && g == generation && bytes.HasPrefix(l.next().Str, []byte("obj"))
 }
 
 // integer reads a whole number of zero or more.
@@ -151,22 +150,38 @@ func (l *Lexer) integer() (int, bool) {
 	return n, t.Kind == KindNumber && t.Num >= 0 && t.Num < 1<<31 && float64(n) == t.Num
 }
 
-// readSection reads the section at offset, of either kind.
-func readSection(file []byte, offset int) (*section, error) {
-	if offset < 0 || offset >= len(file) {
-		return nil, Damaged("a cross-reference section should be at byte %d, but the file has %d", offset, len(file))
+// section reads the section at offset, of either kind. Of a hybrid file it
+// reads both (7.5.8.4).
+func (r *xrefReader) section(offset int) (trailer types.Dict, stream bool, err error) {
+	l, ok := r.lexer(offset)
+	if !ok {
+		return nil, false, Damaged("a cross-reference section should be at byte %d, but the file has %d", offset, r.size())
 	}
-	l := &Lexer{Data: file, Pos: offset}
-	if string(l.next().Str) == "xref" {
-		return readTable(l)
+	from := l.Pos
+	if string(l.next().Str) != "xref" {
+		trailer, err = r.stream(offset)
+		return trailer, true, err
 	}
-	l.Pos = offset
-	return readStream(l)
+	trailer, free, err := r.table(&l)
+	if err != nil {
+		return nil, false, err
+	}
+	if at, hybrid := trailer["XRefStm"].(types.Integer); hybrid {
+		if _, err := r.stream(int(at)); err != nil {
+			return nil, false, err
+		}
+	}
+	// A hybrid file's table calls those free that its stream has.
+	for _, number := range free {
+		if err := r.add(number, entry{}); err != nil {
+			return nil, false, err
+		}
+	}
+	return trailer, false, r.charge(l.Pos - from)
 }
 
-// readTable reads a table and its trailer (7.5.4, 7.5.5).
-func readTable(l *Lexer) (*section, error) {
-	s := &section{entries: map[int]entry{}}
+// table reads a table but for its free entries, and its trailer (7.5.4, 7.5.5).
+func (r *xrefReader) table(l *Lexer) (trailer types.Dict, free []int, err error) {
 	for {
 		at := l.Pos
 		t := l.next()
@@ -177,91 +192,77 @@ func readTable(l *Lexer) (*section, error) {
 		first, ok1 := l.integer()
 		count, ok2 := l.integer()
 		if !ok1 || !ok2 || first+count > maxObjects {
-			return nil, Damaged("the cross-reference table at byte %d can't be read", at)
+			return nil, nil, Damaged("the cross-reference table at byte %d can't be read", at)
 		}
-		for number := first; number < first+count; number++ {
+		for i := range count {
 			offset, ok1 := l.integer()
 			generation, ok2 := l.integer()
 			use := string(l.next().Str)
 			if !ok1 || !ok2 || use != "n" && use != "f" {
-				return nil, Damaged("the cross-reference table has no entry for object %d", number)
+				return nil, nil, Damaged("the cross-reference table has no entry for object %d", first+i)
 			}
-			if use == "f" {
-				offset, generation = 0, 0
+			// The head of the free list is object 0, whatever some programs say.
+			if i == 0 && first == 1 && use == "f" && generation == 65535 {
+				first = 0
 			}
-			s.entries[number] = entry{offset: offset, generation: generation}
+			if use == "f" || offset == 0 {
+				free = append(free, first+i)
+				continue
+			}
+			if err := r.add(first+i, entry{offset: int32(offset), generation: uint16(generation)}); err != nil {
+				return nil, nil, err
+			}
+		}
+		if len(free) > 4*maxObjects {
+			return nil, nil, errListed
 		}
 	}
-	var err error
-	s.trailer, err = readDict(l)
-	return s, err
-}
-
-// readDict reads the dictionary that follows.
-func readDict(l *Lexer) (types.Dict, error) {
-	source := string(l.Data[l.Pos:min(len(l.Data), l.Pos+1<<16)])
-	rest := source
-	o, err := model.ParseObject(&rest)
-	d, ok := o.(types.Dict)
+	p := &parser{Lexer: *l, values: r.values}
+	o, err := p.object()
+	r.values = p.values
+	trailer, ok := o.(types.Dict)
 	if err != nil || !ok {
-		return nil, Damaged("the trailer at byte %d can't be read", l.Pos)
+		return nil, nil, Damaged("the trailer at byte %d can't be read", l.Pos)
 	}
-	l.Pos += len(source) - len(rest)
-	return d, nil
+	l.Pos = p.Pos
+	return trailer, free, nil
 }
 
-// readStream reads a cross-reference stream (7.5.8).
-func readStream(l *Lexer) (*section, error) {
-	at := l.Pos
-	_, ok1 := l.integer()
-	_, ok2 := l.integer()
-	if !ok1 || !ok2 || string(l.next().Str) != "obj" {
-		return nil, Damaged("there is no cross-reference section at byte %d", at)
+// stream reads a cross-reference stream (7.5.8).
+func (r *xrefReader) stream(offset int) (types.Dict, error) {
+	_, o, err := r.indirect(offset)
+	if errors.Is(err, errCut) {
+		return nil, errCut
 	}
-	d, err := readDict(l)
+	sd, ok := o.(types.StreamDict)
+	if err != nil || !ok || r.Name(sd.Dict["Type"]) != "XRef" {
+		return nil, Damaged("there is no cross-reference section at byte %d", offset)
+	}
+	rows, err := r.decode(sd, maxObjects*16)
 	if err != nil {
-		return nil, err
+		return nil, Damaged("the cross-reference stream at byte %d %v", offset, err)
 	}
-	length, begin := d.IntEntry("Length"), bytes.Index(l.Data[l.Pos:], []byte("stream"))
-	if d.Type() == nil || *d.Type() != "XRef" || length == nil || begin < 0 {
-		return nil, Damaged("there is no cross-reference stream at byte %d", at)
-	}
-	begin += l.Pos + len("stream")
-	if bytes.HasPrefix(l.Data[begin:], []byte("\r\n")) {
-		begin++
-	}
-	begin++
-	if *length < 0 || begin+*length > len(l.Data) {
-		return nil, errors.New("the PDF is cut short: it ends within a stream; copy it again or save it anew")
-	}
-	sd := types.NewStreamDict(d, 0, nil, nil, filters(d))
-	sd.Raw = l.Data[begin : begin+*length]
-	rows, err := decode(&sd, maxObjects*16)
-	if err != nil {
-		return nil, Damaged("the cross-reference stream at byte %d: %v", at, err)
-	}
-	s := &section{stream: true, trailer: d}
-	s.entries, err = readRows(rows, d)
-	return s, err
+	return sd.Dict, errors.Join(r.rows(rows, sd.Dict), r.charge(len(rows)))
 }
 
-// readRows reads the entries of a cross-reference stream (7.5.8.3).
-func readRows(rows []byte, d types.Dict) (map[int]entry, error) {
-	w, index, size := d.ArrayEntry("W"), d.ArrayEntry("Index"), d.IntEntry("Size")
+// rows reads the entries of a cross-reference stream (7.5.8.3).
+func (r *xrefReader) rows(rows []byte, d types.Dict) error {
+	w, index := d.ArrayEntry("W"), d.ArrayEntry("Index")
+	size, _ := d["Size"].(types.Integer)
 	var widths [3]int
 	bad := Damaged("the fields W, Index or Size of a cross-reference stream can't be used")
-	if len(w) != 3 || size == nil || *size < 0 || *size > maxObjects {
-		return nil, bad
+	if len(w) < 3 || size < 0 || size > maxObjects {
+		return bad
 	}
 	for i := range widths {
 		n, ok := w[i].(types.Integer)
 		if !ok || n < 0 || n > 8 {
-			return nil, bad
+			return bad
 		}
 		widths[i] = int(n)
 	}
 	if index == nil {
-		index = types.Array{types.Integer(0), types.Integer(*size)}
+		index = types.Array{types.Integer(0), size}
 	}
 	field := func(width, absent int) int {
 		if width == 0 {
@@ -274,27 +275,29 @@ func readRows(rows []byte, d types.Dict) (map[int]entry, error) {
 		rows = rows[width:]
 		return value
 	}
-	entries := map[int]entry{}
 	for i := 0; i+1 < len(index); i += 2 {
 		first, ok1 := index[i].(types.Integer)
 		count, ok2 := index[i+1].(types.Integer)
 		if !ok1 || !ok2 || first < 0 || count < 0 || first > maxObjects || count > maxObjects || int(first+count) > maxObjects {
-			return nil, bad
+			return bad
 		}
 		for number := int(first); number < int(first+count); number++ {
 			if len(rows) < widths[0]+widths[1]+widths[2] {
-				return nil, Damaged("a cross-reference stream has no entry for object %d", number)
+				return Damaged("a cross-reference stream has no entry for object %d", number)
 			}
 			use, second, third := field(widths[0], 1), field(widths[1], 0), field(widths[2], 0)
-			switch use {
-			case 1:
-				entries[number] = entry{offset: second, generation: third}
-			case 2:
-				entries[number] = entry{container: second}
-			default:
-				entries[number] = entry{}
+			var e entry
+			switch {
+			case second < 0 || second >= 1<<31: // nowhere in the file
+			case use == 1:
+				e = entry{offset: int32(second), generation: uint16(third)}
+			case use == 2:
+				e = entry{container: int32(second)}
+			}
+			if err := r.add(number, e); err != nil {
+				return err
 			}
 		}
 	}
-	return entries, nil
+	return nil
 }
