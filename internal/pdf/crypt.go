@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
@@ -44,19 +45,7 @@ func (d *Document) readSecurity(encrypt types.Dict) (*security, error) {
 		return nil, fmt.Errorf("the PDF is encrypted in a way that this program does not know (%s, version %d); save it without a password, such as with: qpdf --decrypt ENCRYPTED.pdf PLAIN.pdf", name, version)
 	}
 	s := &security{metadata: d.Resolve(encrypt["EncryptMetadata"]) != types.Boolean(false), methods: map[string]method{"Identity": identity}}
-	length := 5
-	switch version {
-	case 1, 2:
-		s.strings, s.streams = methodRC4, methodRC4
-		if version == 2 && encrypt["Length"] != nil {
-			length = number("Length") / 8
-		}
-	case 4:
-		length = 16
-	}
-	if length < 5 || length > 16 {
-		return nil, Damaged("the key of its encryption has a length of %d bytes", length)
-	}
+	s.strings, s.streams = methodRC4, methodRC4
 	if version >= 4 {
 		for name, o := range d.Dict(encrypt["CF"]) {
 			switch cfm := d.Name(d.Dict(o)["CFM"]); cfm {
@@ -78,15 +67,20 @@ func (d *Document) readSecurity(encrypt types.Dict) (*security, error) {
 			return nil, err
 		}
 	}
-	owner, user := d.bytes(encrypt["O"]), d.bytes(encrypt["U"])
 	if version == 5 {
-		s.key = keyAES256(user, d.bytes(encrypt["UE"]), revision)
+		s.key = d.keyAES256(encrypt, revision)
 	} else {
+		owner, user := d.bytes(encrypt["O"]), d.bytes(encrypt["U"])
 		var id []byte
 		if parts := d.Array(d.XRef.Trailer["ID"]); len(parts) > 0 {
 			id = d.bytes(parts[0])
 		}
-		s.key = s.keyMD5(owner, user, id, uint32(int64(number("P"))), revision, length)
+		// The Length is not to be relied on, so the usual ones are tried too.
+		for _, length := range []int{number("Length") / 8, 16, 5} {
+			if s.key == nil && length >= 5 && length <= 16 {
+				s.key = s.keyMD5(owner, user, id, uint32(int64(number("P"))), revision, length)
+			}
+		}
 	}
 	if s.key == nil {
 		return nil, errPassword
@@ -144,30 +138,38 @@ func (s *security) keyMD5(owner, user, id []byte, permissions uint32, revision, 
 }
 
 // keyAES256 returns the file's key (ISO 32000-2, algorithm 2.A), or nil if
-// there is a password.
-func keyAES256(user, encrypted []byte, revision int) []byte {
-	if len(user) < 48 || len(encrypted) < 32 {
+// neither the user nor the owner has the empty password.
+func (d *Document) keyAES256(encrypt types.Dict, revision int) []byte {
+	owner, user := d.bytes(encrypt["O"]), d.bytes(encrypt["U"])
+	if len(owner) < 48 || len(user) < 48 {
 		return nil
 	}
-	hash, validation, salt := user[:32], user[32:40], user[40:48]
-	if !bytes.Equal(hash2B(validation, revision), hash) {
-		return nil
+	for _, who := range []struct{ password, encrypted, context []byte }{
+		{user, d.bytes(encrypt["UE"]), nil},
+		{owner, d.bytes(encrypt["OE"]), user[:48]},
+	} {
+		hash, validation, salt := who.password[:32], who.password[32:40], who.password[40:48]
+		if len(who.encrypted) < 32 || !bytes.Equal(hash2B(validation, who.context, revision), hash) {
+			continue
+		}
+		block, _ := aes.NewCipher(hash2B(salt, who.context, revision)) // 32 bytes are a key
+		key := make([]byte, 32)
+		cipher.NewCBCDecrypter(block, make([]byte, aes.BlockSize)).CryptBlocks(key, who.encrypted[:32])
+		return key
 	}
-	block, _ := aes.NewCipher(hash2B(salt, revision)) // 32 bytes are a key
-	key := make([]byte, 32)
-	cipher.NewCBCDecrypter(block, make([]byte, 16)).CryptBlocks(key, encrypted[:32])
-	return key
+	return nil
 }
 
-// hash2B hashes the empty password with a salt (ISO 32000-2, algorithm 2.B).
-func hash2B(salt []byte, revision int) []byte {
-	sum := sha256.Sum256(salt)
+// hash2B hashes the empty password with a salt, and the owner's with the
+// user's (ISO 32000-2, algorithm 2.B).
+func hash2B(salt, context []byte, revision int) []byte {
+	sum := sha256.Sum256(slices.Concat(salt, context))
 	k := sum[:]
 	if revision < 6 {
 		return k
 	}
 	for i := 0; ; i++ {
-		k1 := bytes.Repeat(k, 64)
+		k1 := bytes.Repeat(slices.Concat(k, context), 64)
 		block, _ := aes.NewCipher(k[:16])
 		cipher.NewCBCEncrypter(block, k[16:32]).CryptBlocks(k1, k1)
 		remainder := 0

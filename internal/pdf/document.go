@@ -21,7 +21,7 @@ const (
 	// Bytes of objects that are read, each time they are, and values of
 	// objects that are kept.
 	baseWork, workPerByte     = 64 << 20, 8
-	baseValues, bytesPerValue = 1 << 18, 8
+	baseValues, bytesPerValue = 1 << 20, 8
 )
 
 // Document is a PDF whose objects are read when they are asked for.
@@ -308,7 +308,7 @@ func (d *Document) findPages() error {
 		return d.damage
 	}
 	if len(d.Pages) == 0 {
-		return Damaged("it has no pages")
+		return errors.New("the PDF has no pages; add the one that is to show the stamp")
 	}
 	return nil
 }

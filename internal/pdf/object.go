@@ -262,7 +262,7 @@ func (d *Document) container(number int) (*objectStream, error) {
 	}
 	ref, o, err := d.indirect(int(e.offset))
 	sd, ok := o.(types.StreamDict)
-	if err != nil || !ok || ref.ObjectNumber.Value() != number {
+	if err != nil || !ok || ref.ObjectNumber.Value() != number || d.Name(sd.Dict["Type"]) != "ObjStm" {
 		return nil, fmt.Errorf("lies in object stream %d, which can't be read", number)
 	}
 	content, err := d.decode(sd, min(maxInflated, int64(d.work)))

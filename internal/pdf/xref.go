@@ -116,6 +116,9 @@ func (d *Document) readXRef() (*XRef, error) {
 		if r.x.Trailer == nil {
 			r.x.Trailer, r.x.Stream = trailer, stream
 		}
+		if size, ok := trailer["Size"].(types.Integer); ok {
+			r.x.size = max(r.x.size, int(size))
+		}
 		encrypted = encrypted || trailer["Encrypt"] != nil
 		// There can be no section at the header, and some programs mean by 0
 		// that there is none.
@@ -130,17 +133,11 @@ func (d *Document) readXRef() (*XRef, error) {
 	if encrypted && r.x.Trailer["Encrypt"] == nil {
 		return nil, Damaged("its newest trailer has no Encrypt, though an older one has")
 	}
-	return r.x, r.x.sizeUp()
-}
-
-// sizeUp finds the number above all objects.
-func (x *XRef) sizeUp() error {
-	size, _ := x.Trailer["Size"].(types.Integer)
-	x.size = max(int(size), len(x.entries))
-	if x.size > maxObjects {
-		return fmt.Errorf("the PDF numbers its objects up to %d, more than this program takes (%d); save it anew", x.size, maxObjects)
+	r.x.size = max(r.x.size, len(r.x.entries))
+	if r.x.size > maxObjects {
+		return nil, fmt.Errorf("the PDF numbers its objects up to %d, more than this program takes (%d); save it anew", r.x.size, maxObjects)
 	}
-	return nil
+	return r.x, nil
 }
 
 // integer reads a whole number of zero or more.
@@ -201,10 +198,7 @@ func (r *xrefReader) table(l *Lexer) (trailer types.Dict, free []int, err error)
 			if !ok1 || !ok2 || use != "n" && use != "f" {
 				return nil, nil, Damaged("the cross-reference table has no entry for object %d", first+i)
 			}
-			// The head of the free list is object 0, whatever some programs say.
-			if i == 0 && first == 1 && use == "f" && generation == 65535 {
-				first = 0
-			}
+			l.skipRemark()
 			if use == "f" || offset == 0 {
 				free = append(free, first+i)
 				continue
@@ -228,9 +222,22 @@ func (r *xrefReader) table(l *Lexer) (trailer types.Dict, free []int, err error)
 	return trailer, free, nil
 }
 
+// skipRemark passes over what follows an entry on its line.
+func (l *Lexer) skipRemark() {
+	for l.Pos < len(l.Data) && l.Data[l.Pos] == ' ' {
+		l.Pos++
+	}
+	if l.Pos < len(l.Data) && '0' <= l.Data[l.Pos] && l.Data[l.Pos] <= '9' {
+		return // the next entry
+	}
+	for l.Pos < len(l.Data) && l.Data[l.Pos] != '\r' && l.Data[l.Pos] != '\n' && !bytes.HasPrefix(l.Data[l.Pos:], []byte("trailer")) {
+		l.Pos++
+	}
+}
+
 // stream reads a cross-reference stream (7.5.8).
 func (r *xrefReader) stream(offset int) (types.Dict, error) {
-	_, o, err := r.indirect(offset)
+	ref, o, err := r.indirect(offset)
 	if errors.Is(err, errCut) {
 		return nil, errCut
 	}
@@ -238,6 +245,8 @@ func (r *xrefReader) stream(offset int) (types.Dict, error) {
 	if err != nil || !ok || r.Name(sd.Dict["Type"]) != "XRef" {
 		return nil, Damaged("there is no cross-reference section at byte %d", offset)
 	}
+	// Its number is taken, whether or not it has an entry: readers may add one.
+	r.x.size = max(r.x.size, ref.ObjectNumber.Value()+1)
 	rows, err := r.decode(sd, maxObjects*16)
 	if err != nil {
 		return nil, Damaged("the cross-reference stream at byte %d %v", offset, err)

@@ -39,3 +39,12 @@ gs -q -dBATCH -dNOPAUSE -sDEVICE=pdfwrite -sOutputFile="$work/blank.pdf" -c '<< 
 qpdf "$work/blank.pdf" --overlay libreoffice-own-font.pdf -- form-xobject.pdf
 qpdf "$work/blank.pdf" --overlay chromium.pdf -- --object-streams=generate form-xobject-object-streams.pdf
 qpdf --encrypt reader owner 256 -- chromium.pdf encrypted.pdf
+# Encrypted without a password for readers, as print shops do.
+encrypted() { # fixture, options of qpdf's --encrypt
+	qpdf --allow-weak-crypto --static-id --encrypt "" owner "${@:2}" -- hand-written.pdf "$1.pdf"
+}
+encrypted encrypted-rc4-40 40
+encrypted encrypted-rc4-128 128 --use-aes=n
+encrypted encrypted-aes-128 128 --use-aes=y --cleartext-metadata
+encrypted encrypted-aes-256-r5 256 --force-R5
+qpdf --object-streams=generate --encrypt "" owner 256 -- hand-written.pdf encrypted-aes-256.pdf
