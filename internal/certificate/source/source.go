@@ -4,6 +4,7 @@
 package source
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -135,14 +136,24 @@ func (s *Source) read(ctx context.Context) (file []byte, newest version, err err
 	if err != nil {
 		return nil, version{}, err
 	}
-	file, err = readAll(opened)
+	about, err := opened.Stat()
+	if err == nil {
+		file, err = readAll(opened, about.Size())
+	}
 	return file, version{}, errors.Join(err, opened.Close())
 }
 
-// readAll reads no more than one byte above the most a template may have, which
-// Link refuses.
-func readAll(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, certificate.MaxTemplate+1))
+// readAll reads what is said to have a size in bytes, or less than 0 if that is
+// not known. It makes no room for more than a template may have, and reads no
+// more than one byte above that, which Link refuses.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	if size > certificate.MaxTemplate {
+		return nil, fmt.Errorf("the file has %.1f MiB, more than the %d MiB that a template may have", float64(size)/(1<<20), certificate.MaxTemplate>>20)
+	}
+	// A buffer reads on until there is no more, for which it wants some space.
+	file := bytes.NewBuffer(make([]byte, 0, max(0, size)+bytes.MinRead))
+	_, err := file.ReadFrom(io.LimitReader(r, certificate.MaxTemplate+1))
+	return file.Bytes(), err
 }
 
 // fetch asks for a template newer than the one in service, and returns
@@ -184,7 +195,7 @@ func (s *Source) fetch(ctx context.Context) (file []byte, newest version, err er
 	default:
 		return nil, version{}, fmt.Errorf("status %s", response.Status)
 	}
-	file, err = readAll(response.Body)
+	file, err = readAll(response.Body, response.ContentLength)
 	return file, version{response.Header.Get("ETag"), response.Header.Get("Last-Modified")}, err
 }
 
