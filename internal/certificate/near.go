@@ -103,7 +103,7 @@ func advice(seen string) string {
 func (d *document) nearField() (string, bool) {
 	near := nearName()
 	var names []string
-	for _, o := range d.Objects {
+	for _, o := range d.Objects() {
 		field := d.Dict(o)
 		name := d.Text(field["T"])
 		if (field["FT"] != nil || d.Name(field["Subtype"]) == "Widget") && near.MatchString(name) && !isFieldName(name) {

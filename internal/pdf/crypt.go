@@ -29,7 +29,7 @@ type security struct {
 type method int
 
 const (
-	identity method = iota
+	methodIdentity method = iota
 	methodRC4
 	methodAES    // AES-128, with a key for each object
 	methodAES256 // with the file's own key
@@ -44,13 +44,13 @@ func (d *Document) readSecurity(encrypt types.Dict) (*security, error) {
 	if name := d.Name(encrypt["Filter"]); name != "Standard" || version < 1 || version == 3 || version > 5 || revision < 2 || revision > 6 {
 		return nil, fmt.Errorf("the PDF is encrypted in a way that this program does not know (%s, version %d); save it without a password, such as with: qpdf --decrypt ENCRYPTED.pdf PLAIN.pdf", name, version)
 	}
-	s := &security{metadata: d.Resolve(encrypt["EncryptMetadata"]) != types.Boolean(false), methods: map[string]method{"Identity": identity}}
+	s := &security{metadata: d.Resolve(encrypt["EncryptMetadata"]) != types.Boolean(false), methods: map[string]method{"Identity": methodIdentity}}
 	s.strings, s.streams = methodRC4, methodRC4
 	if version >= 4 {
 		for name, o := range d.Dict(encrypt["CF"]) {
 			switch cfm := d.Name(d.Dict(o)["CFM"]); cfm {
 			case "", "None":
-				s.methods[name] = identity
+				s.methods[name] = methodIdentity
 			case "V2":
 				s.methods[name] = methodRC4
 			case "AESV2":
@@ -203,7 +203,7 @@ func runRC4(key, data []byte) []byte {
 
 // decrypt decrypts a string or stream of an object (algorithms 1 and 1.A).
 func (s *security) decrypt(m method, ref types.IndirectRef, data []byte) ([]byte, error) {
-	if m == identity {
+	if m == methodIdentity {
 		return data, nil
 	}
 	key := s.key
