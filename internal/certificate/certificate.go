@@ -214,9 +214,9 @@ func (d *document) refuse(hits []pdf.Hit, fields []field) error {
 	return unseen(hits[0])
 }
 
-// check reads a certificate back, and returns where it shows the stamp. Its stamp is one that no template shows, with
-// a first character that it has once, as the finder needs it, and with a plus
-// sign, which takes more room than a minus.
+// check reads a certificate back, and returns where it shows the stamp. That is
+// one that no template shows, with a first character that it has once, as the
+// finder needs it, and with a plus sign, which takes more room than a minus.
 func (t *Template) check() (pdf.Hit, error) {
 	at := time.Date(9876, 5, 4, 3, 21, 0, 123456000, time.FixedZone("", 7*60*60))
 	stamp := at.Format(StampLayout)
