@@ -339,8 +339,8 @@ func TestItRefuses(t *testing.T) {
 		{"a certified file", swap(hand, "/ViewerPreferences << /DisplayDocTitle true >>", "/Perms << /DocMDP 2 0 R >>"), []string{"signed"}},
 		{"an unknown filter", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /Zstd", shown}), []string{"page 1", "object 5", "Zstd"}},
 		{"content as a picture", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /DCTDecode", shown}), []string{"object 5", "DCT"}},
-		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 65<<20))}), []string{"object 5", "inflates to more than 64 MiB"}},
-		{"pages that add up", manyPages(), []string{"more than 128 MiB"}},
+		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 65<<20))}), []string{"object 5", "inflates to more than"}},
+		{"pages that add up", manyPages(), []string{"MiB of content"}},
 		{"a table that points elsewhere", swap(onePage(shown), "5 0 obj", "6 0 obj"), []string{"damaged", "mend it with"}},
 		{"invisible text", onePage("3 Tr " + shown), []string{"page 1", "invisible"}},
 		{"replaced text", onePage("/Span << /ActualText (the time) >> BDC " + shown + " EMC"), []string{"page 1", "ActualText"}},
@@ -538,27 +538,4 @@ func BenchmarkLink(b *testing.B) {
 	for b.Loop() {
 		link(b, pdfs.CertificateTemplate)
 	}
-}
-
-// Whatever the file, Link ends, and what it accepts can be issued.
-func FuzzLink(f *testing.F) {
-	for _, test := range fixtures {
-		f.Add(fixture(f, test.file))
-	}
-	f.Add(onePage("/X0 Do", []string{"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources 4 0 R", "BT /F1 12 Tf [(%time) 5 (stamp%)] TJ ET"}))
-	f.Add([]byte("%PDF-1.7\nxref\n0 0\ntrailer\n<< /Size 1 /Prev 9 >>\nstartxref\n9\n%%EOF\n"))
-	f.Add(build([]string{"<< /Font << /F1 << /Subtype /Type0 /ToUnicode 6 0 R /DescendantFonts [<< /W [0 65535 9 0 65535 9] >>] >> >> >>"},
-		[]string{"", "BT /F1 9 Tf <0001> Tj (%timestamp%) Tj ET"}, []string{"", "1 begincodespacerange <00> <ffff> endcodespacerange 1 beginbfrange <0000> <ffff> <0000> endbfrange"}))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		slow := time.AfterFunc(10*time.Second, func() { panic("Link does not end") })
-		defer slow.Stop()
-		template, err := certificate.Link(file)
-		if err != nil {
-			return
-		}
-		issued := issue(t, template, moment)
-		if len(issued) != template.Report().Bytes {
-			t.Errorf("%d bytes, the report says %d", len(issued), template.Report().Bytes)
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,6 +68,7 @@ type interpreter struct {
 	marked    []markedContent
 	recent    window
 	hits      []Hit
+	length    int // of what was shown
 	following int // the hit whose end moves what is shown next, or -1
 }
 
@@ -80,6 +82,11 @@ func (f *finder) scan(content []byte, resources types.Dict, depth int, start gra
 	}
 	l := &Lexer{Data: content}
 	for op, ok := l.Operation(); ok; op, ok = l.Operation() {
+		// A code may show a long text, and an object be damaged.
+		if err := cmp.Or(i.doc.spend(max(0, i.length-op.Start)), i.doc.Err()); err != nil {
+			return nil, err
+		}
+		i.length = min(i.length, op.Start)
 		if err := i.run(op); err != nil {
 			return nil, err
 		}
@@ -330,9 +337,10 @@ func (i *interpreter) show(op operation, item int, o Operand) {
 		i.tell(string(unknown))
 		return
 	}
-	for at := 0; at < len(o.Str); {
+	for at := 0; at < len(o.Str) && int64(i.length-op.Start) <= i.doc.budget; {
 		c := font.split(o.Str[at:])
 		characters := font.text(c)
+		i.length += len(characters)
 		i.tell(characters)
 		width := text.metrics.width(c)
 		piece := Piece{op.Start, op.End, item, at, at + c.bytes}

@@ -2,6 +2,11 @@
 // what their pages show and to change it: objects and cross-references, filters,
 // content streams, fonts. A change is an incremental update, so that nothing that
 // this package does not understand can be lost.
+//
+// Whatever a file asks for, what it costs is bounded by its size: objects of no
+// more than 64 MiB and 8 bytes for each of its bytes are read, content of no
+// more than 8 MiB and 8 bytes for each is looked into for a text, and it takes
+// no more than 512 MiB of memory and 32 bytes for each.
 package pdf
 
 import (
@@ -14,14 +19,16 @@ import (
 
 // What a file may cost to read.
 const (
-	maxInflated = 64 << 20  // bytes of one stream
-	maxTotal    = 128 << 20 // bytes of all streams that are looked into, each time they are
+	maxInflated = 64 << 20 // bytes of one stream
 	maxPages    = 10_000
 
 	// Bytes of objects that are read, each time they are, and values of
 	// objects that are kept.
 	baseWork, workPerByte     = 64 << 20, 8
 	baseValues, bytesPerValue = 1 << 20, 8
+
+	// Bytes of content that are looked into for one text, each time they are.
+	baseContent, contentPerByte, maxContent = 8 << 20, 8, 128 << 20
 )
 
 // Document is a PDF whose objects are read when they are asked for.
@@ -41,7 +48,8 @@ type Document struct {
 	depth      int   // of objects that it took to read an object
 	work       int   // bytes of objects that may still be read
 	values     int   // values that may still be read
-	budget     int64 // bytes that may still be inflated
+	total      int64 // bytes of content that may be looked into for one text
+	budget     int64 // what is left of them
 }
 
 // Page is a page with the resources that it has or inherits.
@@ -84,10 +92,11 @@ func OpenUpdated(file, update []byte) (*Document, error) {
 
 func newDocument(file, update []byte) *Document {
 	size := len(file) + len(update)
+	total := min(int64(maxContent), baseContent+contentPerByte*int64(size))
 	return &Document{
 		File: file, update: update,
 		objects: map[int]types.Object{}, containers: map[int]*objectStream{},
-		work: baseWork + workPerByte*size, values: baseValues + size/bytesPerValue, budget: maxTotal,
+		work: baseWork + workPerByte*size, values: baseValues + size/bytesPerValue, total: total, budget: total,
 	}
 }
 
@@ -156,7 +165,15 @@ func (d *Document) Resolve(o types.Object) types.Object {
 			return o
 		}
 		number := ref.ObjectNumber.Value()
+		if err := d.charge(8); err != nil {
+			d.fail(number, err)
+			return nil
+		}
 		if o, ok = d.objects[number]; ok {
+			// Whoever asks for an array goes through it.
+			if a, ok := o.(types.Array); ok {
+				d.work -= len(a)
+			}
 			continue
 		}
 		if d.XRef == nil { // while its own sections are read
@@ -247,15 +264,29 @@ func (d *Document) Content(o types.Object) ([]byte, error) {
 	if !ok {
 		return nil, nil // as good as empty
 	}
-	content, err := d.decode(sd, min(maxInflated, d.budget))
-	if errors.Is(err, errBomb) && d.budget < maxInflated {
-		return nil, fmt.Errorf("the pages have more than %d MiB of content; this program takes no more", maxTotal>>20)
-	}
-	if err != nil {
+	limit := min(maxInflated, max(0, d.budget))
+	content, err := d.decode(sd, limit)
+	switch {
+	case errors.Is(err, errBomb) && limit < min(maxInflated, d.total):
+		return nil, d.spent()
+	case errors.Is(err, errBomb):
+		return nil, fmt.Errorf("object %d, a stream with text, inflates to more than %d MiB; this program takes no more of a file of this size", ref.ObjectNumber, limit>>20)
+	case err != nil:
 		return nil, fmt.Errorf("object %d, a stream with text, %w", ref.ObjectNumber, err)
 	}
-	d.budget -= int64(len(content))
-	return content, nil
+	return content, d.spend(len(content))
+}
+
+// spend counts bytes of content, or characters that they show.
+func (d *Document) spend(n int) error {
+	if d.budget -= int64(n); d.budget < 0 {
+		return d.spent()
+	}
+	return nil
+}
+
+func (d *Document) spent() error {
+	return fmt.Errorf("the pages have more than %d MiB of content; this program takes no more of a file of this size", d.total>>20)
 }
 
 // Signed tells whether the file has a signature, which any change would make

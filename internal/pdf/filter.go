@@ -11,7 +11,7 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
-var errBomb = fmt.Errorf("inflates to more than %d MiB; this program takes no more", maxInflated>>20)
+var errBomb = errors.New("inflates to more than this program takes")
 
 // decode undoes the filters of a stream (ISO 32000-1, 7.4), to at most limit
 // bytes.

@@ -96,6 +96,17 @@ func (d *Document) ReadFont(dict types.Dict) (*Font, error) {
 	return f, nil
 }
 
+// cost is what reading the font took, in bytes of content that take as long.
+func (f *Font) cost() int {
+	mappings := len(f.widths)
+	for _, c := range []*cmap{f.coding, f.unicode} {
+		if c != nil {
+			mappings += len(c.text)
+		}
+	}
+	return 8 * mappings
+}
+
 // pictures tells whether a font that is not embedded shows something else for
 // letters and digits, which its encoding may not say.
 func (f *Font) pictures() bool {

@@ -41,7 +41,13 @@ func isSpace(c byte) bool {
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f' || c == 0
 }
 
-func isDelimiter(c byte) bool { return bytes.IndexByte([]byte("()<>[]{}/%"), c) >= 0 }
+func isDelimiter(c byte) bool {
+	switch c {
+	case '(', ')', '<', '>', '[', ']', '{', '}', '/', '%':
+		return true
+	}
+	return false
+}
 
 func isRegular(c byte) bool { return !isSpace(c) && !isDelimiter(c) }
 
@@ -91,11 +97,34 @@ func (l *Lexer) next() Token {
 		t.Kind, t.Str = KindKeyword, l.regular()
 		if c == '+' || c == '-' || c == '.' || '0' <= c && c <= '9' {
 			t.Kind = KindNumber
-			t.Num, _ = strconv.ParseFloat(string(t.Str), 64) // 0 for what is none, as viewers take it
+			t.Num = parseNumber(t.Str)
 		}
 	}
 	t.End = l.Pos
 	return t
+}
+
+// parseNumber returns a number's value, and 0 for what is none, as viewers do.
+func parseNumber(s []byte) float64 {
+	if len(s) < 16 { // most are short whole numbers
+		whole, digits := 0, s
+		if s[0] == '-' || s[0] == '+' {
+			digits = s[1:]
+		}
+		for i, c := range digits {
+			if c < '0' || c > '9' {
+				break
+			}
+			if whole = 10*whole + int(c-'0'); i == len(digits)-1 {
+				if s[0] == '-' {
+					whole = -whole
+				}
+				return float64(whole)
+			}
+		}
+	}
+	n, _ := strconv.ParseFloat(string(s), 64)
+	return n
 }
 
 func (l *Lexer) regular() []byte {

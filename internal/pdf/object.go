@@ -168,8 +168,8 @@ func (d *Document) indirect(offset int) (ref types.IndirectRef, o types.Object, 
 	p := &parser{Lexer: l, values: d.values}
 	start := p.Pos
 	defer func() {
-		if err == nil {
-			err = d.charge(p.Pos - start)
+		if spent := d.charge(p.Pos - start); spent != nil {
+			err = spent
 		}
 	}()
 	number, ok1 := p.integer()
@@ -305,8 +305,11 @@ func (d *Document) member(number, container int) (types.Object, error) {
 	p := &parser{Lexer: Lexer{Data: s.content, Pos: offset}, values: d.values}
 	o, err := p.object()
 	d.values = p.values
+	if spent := d.charge(p.Pos - offset); spent != nil {
+		return nil, spent
+	}
 	if err != nil {
 		return nil, fmt.Errorf("can't be read (%w)", err)
 	}
-	return o, d.charge(p.Pos - offset)
+	return o, nil
 }

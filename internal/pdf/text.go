@@ -168,6 +168,7 @@ func (d *Document) finder(needle string) *finder {
 // text must have its first character once, or once more at its end. One
 // annotation, if not zero, is left out.
 func (d *Document) Find(text string, without types.IndirectRef) ([]Hit, error) {
+	defer func() { d.budget = d.total }()
 	return d.finder(text).find(without)
 }
 
@@ -197,6 +198,9 @@ func (f *finder) find(without types.IndirectRef) ([]Hit, error) {
 		found, err = f.annotations(page, without)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", f.page, err)
+		}
+		if err := f.doc.Err(); err != nil {
+			return nil, err
 		}
 		inAnnotations = append(inAnnotations, found...)
 	}
@@ -323,7 +327,7 @@ func (f *finder) font(o types.Object) (metrics, error) {
 		return metrics{}, err
 	}
 	f.fonts[key] = f.doc.readMetrics(read, dict)
-	return f.fonts[key], nil
+	return f.fonts[key], f.doc.spend(read.cost())
 }
 
 // window holds the last characters shown, as far as they begin the needle.
