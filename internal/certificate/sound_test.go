@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -196,7 +197,7 @@ func TestSoundFilesLink(t *testing.T) {
 		"no blanks":                                      edited("3 0 obj\n<< /Type /Page /Parent 2 0 R", "3 0 obj<</Type/Page/Parent 2 0 R"),
 		"all kinds of blanks":                            edited("/Type /Page /Parent 2 0 R", "\f/Type\x00/Page\t/Parent\r2\r\n0\nR"),
 		"references to nothing":                          edited("/Type /Page ", "/Type /Page /Annots 99 0 R /Group null /B [98 0 R] "),
-		"a Length by reference":                          tabled(replaced(withContent("", shownText, []string{fmt.Sprint(len(shownText))}), length, "/Length 6 0 R")),
+		"a Length by reference":                          tabled(replaced(withContent("", shownText, []string{strconv.Itoa(len(shownText))}), length, "/Length 6 0 R")),
 		"numbers as they come":                           edited("[0 0 595 420]", "[-.0 +0 595. 420.00]"),
 		"an object that nothing needs, damaged":          withContent("", shownText, []string{"<< /Broken [ >>"}),
 	} {

@@ -42,7 +42,7 @@ func (d *Document) decode(sd types.StreamDict, limit int64) ([]byte, error) {
 		case "ASCIIHexDecode", "AHx":
 			data = (&Lexer{Data: data, Pos: -1}).hexadecimal()
 		case "RunLengthDecode", "RL":
-			data, err = runLength(data, limit)
+			data = runLength(data, limit)
 		case "Crypt": // what it does is done already
 			continue
 		default:
@@ -186,7 +186,7 @@ func ascii85(data []byte, limit int64) ([]byte, error) {
 }
 
 // runLength undoes RunLengthDecode (7.4.5).
-func runLength(data []byte, limit int64) ([]byte, error) {
+func runLength(data []byte, limit int64) []byte {
 	var out []byte
 	for len(data) > 1 && data[0] != 128 && int64(len(out)) <= limit {
 		if n := int(data[0]); n < 128 {
@@ -196,7 +196,7 @@ func runLength(data []byte, limit int64) ([]byte, error) {
 			out, data = append(out, bytes.Repeat(data[1:2], 257-n)...), data[2:]
 		}
 	}
-	return out, nil
+	return out
 }
 
 // unpredict undoes a predictor (7.4.4.4).
