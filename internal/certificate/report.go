@@ -124,7 +124,7 @@ func (d *document) otherPlaces(widget types.IndirectRef) []string {
 	}
 	for number, o := range d.Objects() {
 		if number != widget.ObjectNumber.Value() || number == 0 {
-			walk("", o, 0)
+			walk("a list", o, 0)
 		}
 	}
 	return slices.Sorted(maps.Keys(keys))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,6 +170,17 @@ func checkReaders(t *testing.T, template, issued []byte) {
 }
 
 // What readers take without a word links, and its certificates are as sound.
+// commented puts a comment before the newest section, to which startxref points.
+func commented(file []byte) []byte {
+	at := bytes.LastIndex(file, []byte("startxref\n"))
+	start, _, _ := bytes.Cut(file[at+len("startxref\n"):], []byte("\n"))
+	offset, err := strconv.Atoi(string(start))
+	if err != nil {
+		panic(err)
+	}
+	return slices.Concat(file[:offset], []byte("\n% what follows is the last\r\n"), file[offset:])
+}
+
 func TestSoundFilesLink(t *testing.T) {
 	t.Parallel()
 	plain := withContent("", shownText)
@@ -196,6 +208,7 @@ func TestSoundFilesLink(t *testing.T) {
 		"comments":                                       edited("/Type /Page /Parent 2 0 R", "/Type /Page % (a leaf\n/Parent 2 % the tree\n0 R"),
 		"no blanks":                                      edited("3 0 obj\n<< /Type /Page /Parent 2 0 R", "3 0 obj<</Type/Page/Parent 2 0 R"),
 		"all kinds of blanks":                            edited("/Type /Page /Parent 2 0 R", "\f/Type\x00/Page\t/Parent\r2\r\n0\nR"),
+		"a comment before the section":                   commented(inStreams(0)),
 		"references to nothing":                          edited("/Type /Page ", "/Type /Page /Annots 99 0 R /Group null /B [98 0 R] "),
 		"a Length by reference":                          tabled(replaced(withContent("", shownText, []string{strconv.Itoa(len(shownText))}), length, "/Length 6 0 R")),
 		"numbers as they come":                           edited("[0 0 595 420]", "[-.0 +0 595. 420.00]"),

@@ -101,6 +101,13 @@ func (d *Document) readXRef() (*XRef, error) {
 	if !ok {
 		return nil, Damaged("no number follows its startxref")
 	}
+	// Readers pass over space and comments before the section, but not all do
+	// where an update's Prev leads.
+	if l, ok := d.lexer(start); ok {
+		before := l.Pos
+		l.skipSpace()
+		start += l.Pos - before
+	}
 	r := &xrefReader{Document: d, x: &XRef{start: start}}
 	seen := map[int]bool{}
 	encrypted := false
