@@ -24,6 +24,8 @@ func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	name = strings.Map(func(r rune) rune {
 		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9': // most, which need no tables
+			return r
 		// Controls, and marks such as those that reverse the order of
 		// letters on screen, so that an .exe looks like a .txt.
 		case unicode.Is(unicode.C, r), r == '\u2028', r == '\u2029':
