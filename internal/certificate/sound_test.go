@@ -169,7 +169,6 @@ func checkReaders(t *testing.T, template, issued []byte) {
 	checkText(t, "ghostscript", run(t, "gs", "-q", "-dBATCH", "-dNOPAUSE", "-sDEVICE=txtwrite", "-sOutputFile=-", file))
 }
 
-// What readers take without a word links, and its certificates are as sound.
 // commented puts a comment before the newest section, to which startxref points.
 func commented(file []byte) []byte {
 	at := bytes.LastIndex(file, []byte("startxref\n"))
@@ -181,6 +180,7 @@ func commented(file []byte) []byte {
 	return slices.Concat(file[:offset], []byte("\n% what follows is the last\r\n"), file[offset:])
 }
 
+// What readers take without a word links, and its certificates are as sound.
 func TestSoundFilesLink(t *testing.T) {
 	t.Parallel()
 	plain := withContent("", shownText)
