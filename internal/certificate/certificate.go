@@ -82,6 +82,9 @@ func Link(file []byte) (t *Template, err error) {
 		return nil, fmt.Errorf("the file has %.1f MiB without its encryption, more than the %d MiB that a template may have; make its pictures smaller", float64(len(read.File))/(1<<20), MaxTemplate>>20)
 	}
 	d := &document{read}
+	if rights := d.Dict(d.Catalog["Perms"]); rights["UR3"] != nil || rights["UR"] != nil {
+		return nil, errors.New("the PDF has signed usage rights, with which Acrobat extends what Adobe Reader may do, and a stamp would break them; save it in Acrobat as a copy that can be edited, without these rights")
+	}
 	if d.Signed() {
 		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
