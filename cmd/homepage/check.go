@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,11 +132,10 @@ func writeReport(w io.Writer, r certificate.Report) error {
 	line := func(name, text string) { fmt.Fprintf(&b, reportLine, name+":", text) }
 	line("cross-reference", r.XRef)
 	line("placeholder", r.Place)
-	font := cmp.Or(r.Font, "a font without a name")
 	if r.Own {
-		line("font", font+", as in the template")
+		line("font", r.Font+", as in the template")
 	} else {
-		line("font", font+", a standard font in place of the template's")
+		line("font", r.Font+", a standard font in place of the template's")
 	}
 	if r.Missing != "" {
 		line("missing", strings.Join(strings.Split(r.Missing, ""), " "))

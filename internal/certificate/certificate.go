@@ -56,8 +56,8 @@ type Template struct {
 // file, which must not change any more; it needs no other copy of it.
 func Link(file []byte) (t *Template, err error) {
 	defer func() {
-		// Whoever writes a template is not trusted to write one that pdfcpu,
-		// or this package, reads without a mistake of its own.
+		// Whoever writes a template is not trusted to write one that is read
+		// here without a mistake of ours.
 		if p := recover(); p != nil {
 			t, err = nil, fmt.Errorf("the PDF makes this program fail, by a mistake of the program's that is worth a report (%v); print it to a new PDF, or write it anew with: qpdf FILE.pdf NEW.pdf", p)
 		}
