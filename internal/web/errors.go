@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -82,6 +83,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 func (s *server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
+			w.Header().Set(gzhttp.HeaderNoCompression, "1") // so that the page goes out whole at once, see linger
 			s.refuse(w, r, err)
 		}
 	}
@@ -105,9 +107,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		view.Detail = marked.detail
 	}
 	h := w.Header()
+	maps.Copy(h, s.policies)
 	h.Set("Cache-Control", "no-store")
 	h.Del("Content-Disposition")
-	h.Set(gzhttp.HeaderNoCompression, "1") // so that it goes out whole at once, see linger
 	if marked.status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "5")
 	}

@@ -22,9 +22,8 @@ import (
 )
 
 // wrap puts the middleware round the router. The first of the list is the
-// outermost: it sees a request first and its answer last. Pages may carry the
-// style sheet inside.
-func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, error) {
+// outermost: it sees a request first and its answer last.
+func (s *server) wrap(router http.Handler) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(
 		gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"}),
 		gzhttp.CompressionLevel(gzip.StatelessCompression), // a page that waits for a section holds no coder, which would be 200 KiB and more
@@ -33,14 +32,14 @@ func (s *server) wrap(router http.Handler, style template.CSS) (http.Handler, er
 		return nil, err
 	}
 	list := []func(http.Handler) http.Handler{
-		withRequestID,        // first, since every line and page after it names the request
-		linger,               // outside the log, whose time ends when the answer is out
-		s.logAccess,          // outside all that can answer, so that every answer has its line
-		secureHeaders(style), // outside all that can answer, so that every answer has them
-		joinLists,            // outside all that read such a list, the library's compression too
-		s.refuseForeign,      // outside the router, so that a foreign post is refused before its body is read
-		func(next http.Handler) http.Handler { return compress(next) }, // outside recoverPanics, whose page it then treats like any other
-		s.recoverPanics, // next to the handlers, so that the headers above are still to be sent
+		withRequestID,   // first, since every line and page after it names the request
+		linger,          // outside the log, whose time ends when the answer is out
+		s.logAccess,     // outside all that can answer, so that every answer has its line
+		s.recoverPanics, // next to the log, whose writer knows whether bytes are out
+		noSniff,         // outside all that can answer, so that every answer has it
+		joinLists,       // outside all that read such a list, the library's compression too
+		s.refuseForeign, // outside the router, so that a foreign post is refused before its body is read
+		func(next http.Handler) http.Handler { return compress(next) },
 	}
 	h := router
 	for _, middleware := range slices.Backward(list) {
@@ -187,8 +186,17 @@ func isProbe(r *http.Request) bool {
 	return r.URL.Path == healthPath || r.URL.Path == readyPath
 }
 
-// secureHeaders tells browsers to allow only what the site itself uses.
-func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
+// noSniff keeps browsers from guessing what an answer is.
+func noSniff(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// newPolicies returns the headers that tell browsers to allow a page only what
+// the site itself uses. Pages may carry the style sheet inside.
+func newPolicies(style template.CSS) http.Header {
 	digest := sha256.Sum256([]byte(style))
 	policy := strings.Join([]string{
 		"default-src 'none'",
@@ -200,27 +208,29 @@ func secureHeaders(style template.CSS) func(http.Handler) http.Handler {
 		"base-uri 'none'",
 		"frame-ancestors 'none'",
 	}, "; ")
-	headers := http.Header{
+	return http.Header{
 		"Content-Security-Policy":    {policy},
 		"Cross-Origin-Opener-Policy": {"same-origin"},
 		"Permissions-Policy":         {"camera=(), geolocation=(), microphone=()"},
 		"Referrer-Policy":            {"strict-origin-when-cross-origin"},
-		"X-Content-Type-Options":     {"nosniff"},
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			maps.Copy(w.Header(), headers)
-			next.ServeHTTP(w, r)
-		})
-	}
+}
+
+// setPolicies is for the routes whose answers a browser shows. A certificate is
+// downloaded; without them one takes a fifteenth less of the processor.
+func (s *server) setPolicies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		maps.Copy(w.Header(), s.policies)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // refuseForeign refuses what a page of another site sends. It judges by
 // headers alone.
 func (s *server) refuseForeign(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
-		return fail(http.StatusForbidden, protection.Check(r))
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, fail(http.StatusForbidden, protection.Check(r)))
 	}))
 	return protection.Handler(next)
 }
@@ -229,7 +239,7 @@ func (s *server) refuseForeign(next http.Handler) http.Handler {
 // an aborted transfer, so that half an answer does not look whole.
 func (s *server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		answer := w.(middleware.WrapResponseWriter) // logAccess's
 		defer func() {
 			p := recover()
 			if p == nil {

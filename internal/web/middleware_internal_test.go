@@ -13,7 +13,7 @@ import (
 func serveWrapped(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	s := &server{Deps: Deps{Log: slog.New(slog.DiscardHandler)}}
-	handler, err := s.wrap(h, "")
+	handler, err := s.wrap(h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,9 +50,10 @@ type Limits struct {
 // server is the site with its pages parsed.
 type server struct {
 	Deps
-	flashes flashMessages
-	uploads *semaphore.Weighted
-	clients *clientLimit // who uploads
+	flashes  flashMessages
+	policies http.Header // of pages
+	uploads  *semaphore.Weighted
+	clients  *clientLimit // who uploads
 	// Writers that send a small certificate at one go. A large one goes past
 	// their buffers.
 	outgoing sync.Pool
@@ -89,7 +90,8 @@ func New(deps Deps) (http.Handler, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	return s.wrap(s.routes(), style)
+	s.policies = newPolicies(style)
+	return s.wrap(s.routes())
 }
 
 func (s *server) routes() http.Handler {
@@ -103,12 +105,13 @@ func (s *server) routes() http.Handler {
 		return fail(http.StatusMethodNotAllowed, nil)
 	}))
 
-	router.Get(homePath, s.handle(s.showHome))
+	shown := router.With(s.setPolicies)
+	shown.Get(homePath, s.handle(s.showHome))
 	router.Get(certificatePath, s.handle(s.sendCertificate))
-	router.Get(uploadPath, s.handle(s.showUploadForm))
-	router.Post(uploadPath, s.handle(s.receiveUpload))
+	shown.Get(uploadPath, s.handle(s.showUploadForm))
+	shown.Post(uploadPath, s.handle(s.receiveUpload))
 
-	router.Get(assetPrefix+"*", s.handle(s.Assets.serve))
+	shown.Get(assetPrefix+"*", s.handle(s.Assets.serve))
 	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })
 	router.Get(readyPath, func(w http.ResponseWriter, _ *http.Request) {
 		if !s.Ready() {

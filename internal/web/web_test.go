@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzhttp"
 	"go.uber.org/goleak"
 
 	"homepage/internal/certificate"
@@ -302,14 +303,13 @@ func TestCertificate(t *testing.T) {
 }
 
 // Whatever is answered, and whoever answers it, a browser is told what it may do.
-func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
+func TestSecurityHeaders(t *testing.T) {
 	s := newSite(t)
 	for _, request := range [][]string{
 		{"GET", "/"},
-		{"GET", "/certificate"},
 		{"GET", "/upload"},
-		{"GET", "/healthz"},
 		{"GET", "/nothing"},
+		{"POST", "/certificate"},
 		{"DELETE", "/upload"},
 		{"POST", "/upload"},
 		{"POST", "/upload", "Sec-Fetch-Site", "cross-site"},
@@ -317,6 +317,7 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 		{"GET", "/static/"},
 	} {
 		got := do(t, visitor(t), request[0], s.url+request[1], nil, request[2:]...)
+		checkEveryAnswer(t, request, got)
 		policy := got.header.Get("Content-Security-Policy")
 		for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
 			if !strings.Contains(policy, part) {
@@ -327,7 +328,6 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 			t.Errorf("%v: policy %q is unsafe", request, policy)
 		}
 		for name, want := range map[string]string{
-			"X-Content-Type-Options":     "nosniff",
 			"Referrer-Policy":            "strict-origin-when-cross-origin",
 			"Cross-Origin-Opener-Policy": "same-origin",
 			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
@@ -336,9 +336,23 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 				t.Errorf("%v: %s %q, want %q", request, name, got, want)
 			}
 		}
-		if got.header.Get("X-Request-Id") == "" {
-			t.Errorf("%v: no request id", request)
+	}
+	for _, path := range []string{"/certificate", "/healthz", "/readyz"} { // no browser shows them as pages
+		checkEveryAnswer(t, []string{"GET", path}, do(t, visitor(t), "GET", s.url+path, nil))
+	}
+}
+
+// checkEveryAnswer checks the headers that every answer has, and that none
+// shows what the site tells its own middleware.
+func checkEveryAnswer(t *testing.T, request []string, got answer) {
+	t.Helper()
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", gzhttp.HeaderNoCompression: ""} {
+		if got := got.header.Get(name); got != want {
+			t.Errorf("%v: %s %q, want %q", request, name, got, want)
 		}
+	}
+	if got.header.Get("X-Request-Id") == "" {
+		t.Errorf("%v: no request id", request)
 	}
 }
 
