@@ -125,6 +125,10 @@ func newHomePage() home.Page {
 	return home.Page{Promo: home.NewFuture[home.Promo](), Recommendations: home.NewFuture[home.Recommendations]()}
 }
 
+// shippedTemplate is linked once: that takes longer than all else that a site
+// needs.
+var shippedTemplate = sync.OnceValues(func() (*certificate.Template, error) { return certificate.Link(pdfs.CertificateTemplate) })
+
 // deps is a healthy site with the real templates, assets and upload folder.
 func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 	tb.Helper()
@@ -132,7 +136,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	template, err := certificate.Link(pdfs.CertificateTemplate)
+	template, err := shippedTemplate()
 	if err != nil {
 		tb.Fatal(err)
 	}
