@@ -244,7 +244,7 @@ func TestURLsThatFail(t *testing.T) {
 		"/ftp.pdf":    `protocol scheme "ftp"`,
 		"/loop.pdf":   "redirected more than 10 times",
 	} {
-		timeout := 10 * time.Second
+		timeout := time.Minute
 		if path == "/slow.pdf" {
 			timeout = 50 * time.Millisecond
 		}
