@@ -177,25 +177,45 @@ func TestVerticalText(t *testing.T) {
 // TeX's bitmap fonts name a glyph by its code, and measure in pixels.
 func TestBitmapFonts(t *testing.T) {
 	t.Parallel()
-	var glyphs, differences strings.Builder
-	for _, c := range "%aeimpst" {
-		fmt.Fprintf(&glyphs, "/a%d 6 0 R ", c)
-		fmt.Fprintf(&differences, "%d /a%d ", c, c)
-	}
-	font := fmt.Sprintf("/F1 << /Type /Font /Subtype /Type3 /FontBBox [0 0 40 60] /FontMatrix [.012 0 0 .012 0 0] /CharProcs << %s >> /Encoding << /Differences [%s] >> /FirstChar 37 /LastChar 116 /Widths [%s] >>",
-		&glyphs, &differences, strings.Repeat("48 ", 80))
-	file := build([]string{"<< /Font << " + font + " >> >>"}, []string{"", "BT /F1 10 Tf 50 50 Td (%timestamp%) Tj ET"},
-		[]string{"", "48 0 0 0 32 56 d1 32 0 0 56 0 0 cm BI /IM true /W 8 /H 1 /BPC 1 /D [1 0] ID \xff EI"})
-	linked := link(t, file)
-	if r := linked.Report(); r.Font != "Helvetica" || r.Missing != "0123456789-:.T+" {
-		t.Errorf("report %+v, want Helvetica for all characters", r)
-	}
-	issued := issue(t, linked, moment)
-	checkPrograms(t, issued)
-	checkPixels(t, file, issued)
-	// Eleven widths of .576 em are as wide as the placeholder in Helvetica at .99.
-	if up := -traced(t, save(t, issued), stamp)[0].trm[3]; math.Abs(up-9.9) > 0.1 {
-		t.Errorf("the stamp is set at %.2f points, want about 9.9", up)
+	for name, test := range map[string]struct {
+		width, height int // of small letters' boxes; those of other characters are 56 high
+		want          float64
+	}{
+		// Eleven widths of .576 em are as wide as the placeholder in Helvetica at .99.
+		"boxes that tell nothing": {48, 56, 9.9},
+		// An x-height of .504 em is as high as Helvetica's at .964.
+		"wide letters":   {60, 42, 9.64},
+		"narrow letters": {30, 42, 9.64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var glyphs, differences strings.Builder
+			for _, c := range "%aeimpst" {
+				glyph := 6
+				if strings.ContainsRune("aemps", c) {
+					glyph = 7
+				}
+				fmt.Fprintf(&glyphs, "/a%d %d 0 R ", c, glyph)
+				fmt.Fprintf(&differences, "%d /a%d ", c, c)
+			}
+			font := fmt.Sprintf("/F1 << /Type /Font /Subtype /Type3 /FontBBox [0 0 40 60] /FontMatrix [.012 0 0 .012 0 0] /CharProcs << %s >> /Encoding << /Differences [%s] >> /FirstChar 37 /LastChar 116 /Widths [%s] >>",
+				&glyphs, &differences, strings.Repeat(fmt.Sprint(test.width, " "), 80))
+			box := func(height int) string {
+				return fmt.Sprintf("%d 0 0 0 28 %d d1 28 0 0 %d 0 0 cm BI /IM true /W 8 /H 1 /BPC 1 /D [1 0] ID \xff EI", test.width, height, height)
+			}
+			file := build([]string{"<< /Font << " + font + " >> >>"}, []string{"", "BT /F1 10 Tf 50 50 Td (%timestamp%) Tj ET"},
+				[]string{"", box(56)}, []string{"", box(test.height)})
+			linked := link(t, file)
+			if r := linked.Report(); r.Font != "Helvetica" || r.Missing != "0123456789-:.T+" {
+				t.Errorf("report %+v, want Helvetica for all characters", r)
+			}
+			issued := issue(t, linked, moment)
+			checkPrograms(t, issued)
+			checkPixels(t, file, issued)
+			if up := -traced(t, save(t, issued), stamp)[0].trm[3]; math.Abs(up-test.want) > 0.1 {
+				t.Errorf("the stamp is set at %.2f points, want about %.2f", up, test.want)
+			}
+		})
 	}
 }
 

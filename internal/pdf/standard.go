@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/font"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
@@ -94,11 +96,65 @@ func (f *Font) Dict() types.Dict {
 	}
 }
 
+// heights of letters in the standard fonts, in thousandths of the size: of capital
+// ones, and of small ones without an ascender.
+var heights = map[string][2]float64{"Helvetica": {718, 523}, "Times": {662, 450}, "Courier": {562, 426}}
+
+// unitsPerEm returns how many units of a Type 3 font's glyph space make an em, if it is
+// set beside the standard font, or 0 if nothing tells. How high letters are tells
+// more than how wide they are, which fonts differ in.
+func (f *Font) unitsPerEm(standard *Font, text string) float64 {
+	family, _, _ := strings.Cut(standard.Name, "-")
+	capital := f.height("ABCDEFGHIKLMNOPRSTUVXYZ")
+	small := f.height("acemnorsuvwxz")
+	switch {
+	case small > 0 && small < 0.9*capital || small > 0 && capital == 0 && small < 0.9*f.height("bdfhkl%"):
+		return 1000 * small / heights[family][1]
+	case capital > 0 && small == 0:
+		return 1000 * capital / heights[family][0]
+	}
+	// The boxes are all of one height, as if they were the font's.
+	drawn, set := 0.0, 0.0
+	for _, r := range text {
+		if c, ok := f.seen[r]; ok {
+			drawn, set = drawn+f.Width(c), set+standard.widths[uint32(r)]
+		}
+	}
+	if drawn <= 0 || set <= 0 {
+		return 0
+	}
+	return 1000 * drawn / set
+}
+
+// height returns the median height of those of the letters that the file shows
+// in a Type 3 font, by the boxes that their glyphs begin with (9.6.5, d1), or 0.
+func (f *Font) height(letters string) float64 {
+	var found []float64
+	for _, r := range letters {
+		c, ok := f.seen[r]
+		if !ok {
+			continue
+		}
+		content, err := f.doc.Content(f.drawn[f.names[c.value&0xFF]])
+		if err != nil {
+			continue
+		}
+		op, _ := (&Lexer{Data: content}).Operation()
+		if box := op.numbers(4); op.Operator == "d1" {
+			found = append(found, math.Max(math.Abs(box[1]), math.Abs(box[3])))
+		}
+	}
+	if len(found) == 0 {
+		return 0
+	}
+	slices.Sort(found)
+	return found[len(found)/2]
+}
+
 // Fit returns how many times larger than the hit's a standard font's size must
 // be for it to look as large as the text does, along the line and up from it.
 // Negative is backwards. Both are 1 but for a Type 3 font, whose FontMatrix may
-// say anything (9.6.5). Where an em has not the usual 1000 units, what it has is
-// told by how wide a text is in both fonts.
+// say anything (9.6.5), and whose em may have other than the usual 1000 units.
 func (h Hit) Fit(standard *Font, text string) (along, up float64, err error) {
 	f := h.Font
 	if f.drawn == nil {
@@ -113,16 +169,8 @@ func (h Hit) Fit(standard *Font, text string) (along, up float64, err error) {
 		if along = usual; math.Abs(up-1) < 0.001 {
 			up = 1
 		}
-	} else {
-		drawn, set := 0.0, 0.0
-		for _, r := range text {
-			if c, ok := f.seen[r]; ok {
-				drawn, set = drawn+f.Width(c), set+standard.widths[uint32(r)]
-			}
-		}
-		if drawn > 0 && set > 0 {
-			along, up = along*drawn/set, up*drawn/set
-		}
+	} else if em := f.unitsPerEm(standard, text); em > 0 {
+		along, up = along*em/1000, up*em/1000
 	}
 	// Which way is up in glyph space is the glyphs' business. No text is
 	// mirrored, so what mirrors it else is undone there.
