@@ -82,9 +82,6 @@ func Link(file []byte) (t *Template, err error) {
 		return nil, fmt.Errorf("the file has %.1f MiB without its encryption, more than the %d MiB that a template may have; make its pictures smaller", float64(len(read.File))/(1<<20), MaxTemplate>>20)
 	}
 	d := &document{read}
-	if rights := d.Dict(d.Catalog["Perms"]); rights["UR3"] != nil || rights["UR"] != nil {
-		return nil, errors.New("the PDF has signed usage rights, with which Acrobat extends what Adobe Reader may do, and a stamp would break them; save it in Acrobat as a copy that can be edited, without these rights")
-	}
 	if d.Signed() {
 		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
@@ -128,7 +125,7 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	if err := d.refuse(hits, fields); err != nil {
 		return nil, placeholder, err
 	}
-	u, r := &update{Update: d.NewUpdate()}, d.newReport()
+	u, r := &update{Update: d.NewUpdate(), catalog: d.Catalog.Clone().(types.Dict)}, d.newReport()
 	var own *pdf.Font
 	var resource types.Object
 	if len(fields) > 0 {
@@ -164,6 +161,10 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	}
 	if d.Decrypted {
 		r.Warnings = append(r.Warnings, "the template is encrypted, and opens without a password; its certificates are not encrypted, and what it does not permit is no longer denied")
+	}
+	if _, rights := d.Catalog["Perms"]; rights { // no others, or it would be signed
+		delete(u.catalog, "Perms")
+		r.Warnings = append(r.Warnings, "the PDF has usage rights, with which Acrobat extends what Adobe Reader may do; its certificates have none, since a stamp would break them")
 	}
 	u.modified()
 	u.finish()

@@ -340,7 +340,7 @@ func TestItRefuses(t *testing.T) {
 		{"a password", fixture(t, "encrypted"), []string{"encrypted", "without a password"}},
 		{"a signature", swap(hand, "/Subject (The Winter Reading Challenge)", "/ByteRange [0 1 2 3]"), []string{"signed", "without one"}},
 		{"a certified file", swap(hand, "/ViewerPreferences << /DisplayDocTitle true >>", "/Perms << /DocMDP 2 0 R >>"), []string{"signed"}},
-		{"a file with usage rights", swap(hand, "/ViewerPreferences << /DisplayDocTitle true >>", "/Perms << /UR3 2 0 R >>"), []string{"usage rights"}},
+		{"a certified file with usage rights", swap(hand, "/ViewerPreferences << /DisplayDocTitle true >>", "/Perms << /UR3 2 0 R /DocMDP 2 0 R >>"), []string{"signed"}},
 		{"an unknown filter", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /Zstd", shown}), []string{"page 1", "object 5", "Zstd"}},
 		{"content as a picture", build([]string{"<< /Font << " + plainFont + " >> >>"}, []string{"/Filter /DCTDecode", shown}), []string{"object 5", "DCT"}},
 		{"an inflate bomb", build([]string{"<< >>"}, []string{"/Filter /FlateDecode", deflated(make([]byte, 65<<20))}), []string{"object 5", "inflates to more than"}},

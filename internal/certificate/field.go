@@ -289,10 +289,7 @@ func (u *update) keepAppearances() {
 		u.Object(u.current(ref), form)
 		return
 	}
-	catalog := u.Doc.Catalog.Clone().(types.Dict)
-	catalog["AcroForm"] = form
-	root, _ := u.Doc.XRef.Trailer["Root"].(types.IndirectRef)
-	u.Object(u.current(root), catalog)
+	u.catalog["AcroForm"] = form
 }
 
 // background draws what a widget's MK and BS ask for (12.5.6.19), and returns

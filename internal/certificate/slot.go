@@ -13,7 +13,8 @@ import (
 // needs a copy of, stays short.
 type update struct {
 	*pdf.Update
-	slots []slot
+	catalog types.Dict // as certificates have it
+	slots   []slot
 }
 
 // slot is a place for what differs between certificates.
@@ -38,6 +39,10 @@ func (u *update) withSlot(dict types.Dict, key, before string, width int, fill f
 
 // finish ends the update. The ID that is to change is the stamp too.
 func (u *update) finish() {
+	if u.catalog.PDFString() != u.Doc.Catalog.PDFString() {
+		root, _ := u.Doc.XRef.Trailer["Root"].(types.IndirectRef)
+		u.Object(u.current(root), u.catalog)
+	}
 	if id := u.Finish(); id > 0 {
 		u.slots = append(u.slots, slot{id, fillID})
 	}

@@ -288,3 +288,31 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// Usage rights are no signature of the document's. A certificate has none, since
+// a stamp would break them.
+func TestUsageRights(t *testing.T) {
+	t.Parallel()
+	rights := "/Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [0 1 2 3] /Contents <00>"
+	for name, file := range map[string][]byte{
+		"by reference": replaced(withContent("", shownText, []string{"<< " + rights + " >>"}), "/Type /Catalog", "/Type /Catalog /Perms << /UR3 6 0 R >>"),
+		"in place":     replaced(withContent("", shownText), "/Type /Catalog", "/Type /Catalog /Perms << /UR << "+rights+" >> >>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file = tabled(file)
+			template := link(t, file)
+			if warnings := strings.Join(template.Report().Warnings, "\n"); !strings.Contains(warnings, "usage rights") {
+				t.Errorf("warnings %q, want one of the usage rights", warnings)
+			}
+			issued := issue(t, template, moment)
+			checkPrograms(t, issued)
+			if out := run(t, "qpdf", "--show-object=trailer", save(t, issued)); !strings.Contains(out, "/Root 1 0 R") {
+				t.Fatalf("the trailer is %s", out)
+			}
+			if catalog := run(t, "qpdf", "--show-object=1", save(t, issued)); strings.Contains(catalog, "/Perms") || !strings.Contains(catalog, "/Pages") {
+				t.Errorf("the catalog is %s, want it as it was, without Perms", catalog)
+			}
+		})
+	}
+}

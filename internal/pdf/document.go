@@ -290,13 +290,20 @@ func (d *Document) spent() error {
 }
 
 // Signed tells whether the file has a signature, which any change would make
-// invalid, or would break what a signature allows (12.8).
+// invalid, or would break what a signature allows (12.8). Usage rights are signed
+// too, but for the program that grants them.
 func (d *Document) Signed() bool {
-	if _, permissions := d.Catalog["Perms"]; permissions {
-		return true
+	rights := map[int]bool{}
+	for key, o := range d.Dict(d.Catalog["Perms"]) {
+		if key != "UR" && key != "UR3" {
+			return true
+		}
+		if ref, ok := o.(types.IndirectRef); ok {
+			rights[ref.ObjectNumber.Value()] = true
+		}
 	}
-	for _, o := range d.Objects() {
-		if _, signed := d.Dict(o)["ByteRange"]; signed {
+	for number, o := range d.Objects() {
+		if _, signed := d.Dict(o)["ByteRange"]; signed && !rights[number] {
 			return true
 		}
 	}
