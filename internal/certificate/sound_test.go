@@ -274,6 +274,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 		"an entry that points amiss":   {replaced(plain, "0000000009", "0000000010"), "object 1 is not at byte 10"},
 		"a page that can't be read":    {replaced(plain, "/MediaBox [0 0", "/MediaBox >0 0"), "object 3 can't be read"},
 		"an array without an end":      {replaced(plain, "420]", "420 "), "object 3 can't be read"},
+		"content without an end":       {tabled(replaced(withContent("", shownText, []string{"", "another"}), "endstream", "enxstream")), "object 5 is a stream without an endstream"},
 		"content with a damaged code":  {withContent("/Filter /FlateDecode", "\x78\x9c\xff\xff\xff\xff"), "object 5, a stream with text, can't be decoded by its filter FlateDecode"},
 		"a container that is missing":  {replaced(inStreams(0), "\x02\x00\x00\x05\x00\x00", "\x02\x00\x00\x04\x00\x00"), "object 1 lies in object stream 4, which can't be read"},
 		"a trailer that can't be read": {replaced(plain, "trailer\n<<", "trailer\n>>"), "the trailer at byte"},

@@ -234,6 +234,8 @@ func (d *Document) streamData(p *parser, length types.Object) ([]byte, error) {
 	}
 	p.Pos += end
 	switch data = data[:end:end]; {
+	case bytes.Contains(data, []byte("endobj")): // that is another stream's endstream
+		return nil, errors.Join(errors.New("is a stream without an endstream"), d.charge(end))
 	case bytes.HasSuffix(data, []byte("\r\n")):
 		data = data[:end-2]
 	case bytes.HasSuffix(data, []byte("\n")), bytes.HasSuffix(data, []byte("\r")):
