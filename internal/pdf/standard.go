@@ -96,22 +96,29 @@ func (f *Font) Dict() types.Dict {
 	}
 }
 
-// heights of letters in the standard fonts, in thousandths of the size: of capital
-// ones, and of small ones without an ascender.
-var heights = map[string][2]float64{"Helvetica": {718, 523}, "Times": {662, 450}, "Courier": {562, 426}}
+// letterHeights returns how high letters are in a standard font, in thousandths
+// of the size: capital ones, and small ones without an ascender.
+func letterHeights(name string) (capital, small float64) {
+	switch family, _, _ := strings.Cut(name, "-"); family {
+	case "Times":
+		return 662, 450
+	case "Courier":
+		return 562, 426
+	}
+	return 718, 523
+}
 
 // unitsPerEm returns how many units of a Type 3 font's glyph space make an em, if it is
 // set beside the standard font, or 0 if nothing tells. How high letters are tells
 // more than how wide they are, which fonts differ in.
 func (f *Font) unitsPerEm(standard *Font, text string) float64 {
-	family, _, _ := strings.Cut(standard.Name, "-")
-	capital := f.height("ABCDEFGHIKLMNOPRSTUVXYZ")
-	small := f.height("acemnorsuvwxz")
+	theirCapital, theirSmall := letterHeights(standard.Name)
+	capital, small := f.height("ABCDEFGHIKLMNOPRSTUVXYZ"), f.height("acemnorsuvwxz")
 	switch {
-	case small > 0 && small < 0.9*capital || small > 0 && capital == 0 && small < 0.9*f.height("bdfhkl%"):
-		return 1000 * small / heights[family][1]
+	case small > 0 && small < 0.9*max(capital, f.height("bdfhkl%")):
+		return 1000 * small / theirSmall
 	case capital > 0 && small == 0:
-		return 1000 * capital / heights[family][0]
+		return 1000 * capital / theirCapital
 	}
 	// The boxes are all of one height, as if they were the font's.
 	drawn, set := 0.0, 0.0
