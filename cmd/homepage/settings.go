@@ -43,6 +43,7 @@ type settings struct {
 	UploadMaxPerClient  int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
 	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
+	IdleTimeout         time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`
 	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
 	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 

@@ -105,7 +105,7 @@ func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		_, _ = rand.Read(cookieKey) // never fails
 	}
 
-	server := serve.New(s.ShutdownTimeout, log)
+	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,

@@ -19,18 +19,24 @@ var ErrCutOff = errors.New("requests were cut off")
 
 // Server serves one site, once.
 type Server struct {
-	drainTimeout time.Duration
-	log          *slog.Logger
+	timeouts Timeouts
+	log      *slog.Logger
 
 	mu       sync.Mutex // no request is counted once draining is set
 	draining bool
 	running  sync.WaitGroup // the requests that began before the drain
 }
 
-// New returns a server whose requests get drainTimeout to finish once it is
-// told to stop.
-func New(drainTimeout time.Duration, log *slog.Logger) *Server {
-	return &Server{drainTimeout: drainTimeout, log: log}
+// Timeouts are those that depend on what is in front of a server. Both are above
+// zero.
+type Timeouts struct {
+	Idle  time.Duration // how long a connection is kept for its next request
+	Drain time.Duration // how long requests get to finish once the server is told to stop
+}
+
+// New returns a server.
+func New(timeouts Timeouts, log *slog.Logger) *Server {
+	return &Server{timeouts: timeouts, log: log}
 }
 
 // Ready reports whether the server has not begun to drain.
@@ -54,7 +60,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       s.timeouts.Idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
@@ -68,8 +74,8 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 	}
 	finished := s.drain()
 	server.SetKeepAlivesEnabled(false)
-	s.log.InfoContext(ctx, "draining", "timeout", s.drainTimeout.String())
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drainTimeout)
+	s.log.InfoContext(ctx, "draining", "timeout", s.timeouts.Drain.String())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeouts.Drain)
 	defer cancel()
 	select {
 	case <-finished:

@@ -37,7 +37,7 @@ func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *runni
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	r := &running{url: "http://" + listener.Addr().String(), drain: cancel, draining: make(chan struct{}), ended: make(chan error, 1)}
-	r.Server = serve.New(timeout, slog.New(slog.NewTextHandler(logged(func(line string) {
+	r.Server = serve.New(serve.Timeouts{Idle: time.Minute, Drain: timeout}, slog.New(slog.NewTextHandler(logged(func(line string) {
 		if strings.Contains(line, "msg=draining") {
 			close(r.draining)
 		}
@@ -152,7 +152,7 @@ func TestItReturnsTheListenersError(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	server := serve.New(time.Minute, slog.New(slog.DiscardHandler))
+	server := serve.New(serve.Timeouts{Idle: 5 * time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler))
 	if err := server.Run(t.Context(), listener, http.NotFoundHandler()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v, want the listener's error", err)
 	}
@@ -189,7 +189,7 @@ func TestStalledClients(t *testing.T) {
 		{"before its request", "", 10 * time.Second},
 		{"in its header", "GET / HTTP/1.1\r\nHost: ", 10 * time.Second},
 		{"in its body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf", 30 * time.Second},
-		{"after its request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2 * time.Minute},
+		{"after its request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 5 * time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestStalledClients(t *testing.T) {
 				listener := pipes{make(chan net.Conn), make(chan struct{})}
 				ended := make(chan error)
 				go func() {
-					ended <- serve.New(time.Minute, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					ended <- serve.New(serve.Timeouts{Idle: 5 * time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 						_, _ = io.Copy(io.Discard, r.Body)
 					}))
 				}()
