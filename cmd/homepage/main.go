@@ -8,36 +8,60 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // CERTIFICATE_TIMEZONE works where the system has no zones
+
+	"homepage/internal/logging"
 )
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		// A heap of a few MiB fills up many times a second under load. Letting
-		// it grow to three times what is in use halves the collections.
-		debug.SetGCPercent(200)
-	}
+	// Signals are taken before anything else, so that none ends the program
+	// while it starts.
 	ctx, drain := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if atTerminal() && !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		// The terminal was closed. The system and a shell may each say so, and
+		// the second one must not cut the drain short.
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP)
+	} else {
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
 	go func() {
-		<-signals
-		drain()
+		select {
+		case <-signals:
+			drain()
+		case <-ctx.Done():
+		}
 		<-signals
 		// Whoever sends a second signal won't wait for the drain. Running
 		// requests are lost, as asked; no acknowledged upload is.
 		os.Exit(0)
 	}()
-	os.Exit(exitStatus(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
+	if os.Getenv("GOGC") == "" {
+		// A heap of a few MiB fills up many times a second under load. Letting
+		// it grow to three times what is in use halves the collections.
+		debug.SetGCPercent(200)
+	}
+	err := run(ctx, hangups, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	lastWords := logging.NewQueue(os.Stderr, func(io.Writer) slog.Handler { return slog.DiscardHandler })
+	status := exitStatus(err, lastWords)
+	lastWords.Close()
+	os.Exit(status)
 }
 
+// atTerminal reports whether someone started the program at a terminal. Either
+// of the two is enough: a log may go to a file, and a background job has no
+// input.
+func atTerminal() bool { return isTerminal(os.Stdin) || isTerminal(os.Stderr) }
+
 // run is the program. It serves until ctx is done and then drains, or checks a
-// template.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+// template. At each hangup it loads the certificate's template again.
+func run(ctx context.Context, hangups <-chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check" {
 		return check(ctx, args[1:], stdout)
 	}
@@ -45,7 +69,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
-	return serveSite(ctx, settings, newLogger(stderr, settings.LogLevel))
+	// From here on a pipe that nobody reads is an error, and not the program's
+	// end by SIGPIPE (os/signal has the rules). Whatever only prints may end so.
+	signal.Ignore(syscall.SIGPIPE)
+	format := logFormat(stderr, settings.LogLevel)
+	queue := logging.NewQueue(stderr, format)
+	defer queue.Close()
+	return serveSite(ctx, hangups, settings, slog.New(format(queue)))
 }
 
 // exitStatus returns 0 for success, 2 for a command line or settings that can't

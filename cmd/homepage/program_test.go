@@ -79,10 +79,11 @@ var executable = sync.OnceValues(func() (string, error) {
 
 // program is a running program.
 type program struct {
-	url    string
-	folder string // of its uploads
-	lines  <-chan map[string]any
-	stop   func() error // drains it and returns what run returned
+	url     string
+	folder  string // of its uploads
+	lines   <-chan map[string]any
+	hangups chan<- os.Signal
+	stop    func() error // drains it and returns what run returned
 }
 
 // start runs the program on a free port, with an upload folder of its own and
@@ -94,13 +95,13 @@ func start(t *testing.T, variables map[string]string) *program {
 	maps.Copy(all, variables)
 	ctx, cancel := context.WithCancel(t.Context())
 	read, write := io.Pipe()
-	ended := make(chan error, 1)
+	ended, hangups := make(chan error, 1), make(chan os.Signal, 1)
 	go func() {
-		err := run(ctx, nil, env(all), io.Discard, write)
+		err := run(ctx, hangups, nil, env(all), io.Discard, write)
 		_ = write.Close()
 		ended <- err
 	}()
-	p := &program{folder: folder, lines: logLines(t, read)}
+	p := &program{folder: folder, lines: logLines(t, read), hangups: hangups}
 	stopped := false
 	p.stop = func() error {
 		stopped = true
@@ -347,7 +348,7 @@ func TestItRefusesToStart(t *testing.T) {
 			variables := map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir()}
 			variables[test.variable] = test.value
 			var stderr bytes.Buffer
-			err := run(t.Context(), nil, env(variables), io.Discard, &stderr)
+			err := run(t.Context(), nil, nil, env(variables), io.Discard, &stderr)
 			if got := exitStatus(err, &stderr); got != 1 {
 				t.Errorf("exit status %d, want 1", got)
 			}

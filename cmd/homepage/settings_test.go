@@ -72,7 +72,7 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // should the setting be accepted
-			err := run(ctx, test.args, env(test.env), &stdout, &stderr)
+			err := run(ctx, nil, test.args, env(test.env), &stdout, &stderr)
 			if got := exitStatus(err, &stderr); got != 2 {
 				t.Errorf("exit status %d, want 2", got)
 			}
@@ -143,9 +143,9 @@ func TestTheCookieKeyIsNeverShown(t *testing.T) {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 			fmt.Fprintf(&shown, format, got)
 		}
-		newLogger(&shown, slog.LevelInfo).Info("settings", "all", got, "key", got.CookieKey)
+		slog.New(logFormat(&shown, slog.LevelInfo)(&shown)).Info("settings", "all", got, "key", got.CookieKey)
 		for _, more := range []string{"-h", "--version", "--nope", "--addr=x"} {
-			exitStatus(run(t.Context(), append(args, more), variables, &shown, &shown), &shown)
+			exitStatus(run(t.Context(), nil, append(args, more), variables, &shown, &shown), &shown)
 		}
 		if strings.Contains(shown.String(), "hunter2") || strings.Contains(shown.String(), base64.StdEncoding.EncodeToString([]byte(key))[:30]) {
 			t.Errorf("the key is shown:\n%s", &shown)
@@ -157,7 +157,7 @@ func TestTheCookieKeyIsNeverShown(t *testing.T) {
 func help(t *testing.T) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-h"}, env(nil), &stdout, &stderr)
+	err := run(t.Context(), nil, []string{"-h"}, env(nil), &stdout, &stderr)
 	if got := exitStatus(err, &stderr); got != 0 || stderr.Len() > 0 {
 		t.Errorf("exit status %d and %q, want 0 and nothing", got, stderr.String())
 	}
@@ -181,10 +181,10 @@ func TestTheLogIsTextForATerminalAndElseJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer terminal.Close()
-	if _, ok := newLogger(terminal, slog.LevelInfo).Handler().(*slog.TextHandler); !ok {
+	if _, ok := logFormat(terminal, slog.LevelInfo)(terminal).(*slog.TextHandler); !ok {
 		t.Error("no text for a terminal")
 	}
-	if _, ok := newLogger(new(bytes.Buffer), slog.LevelInfo).Handler().(*slog.JSONHandler); !ok {
+	if _, ok := logFormat(new(bytes.Buffer), slog.LevelInfo)(nil).(*slog.JSONHandler); !ok {
 		t.Error("no JSON for a pipe")
 	}
 }

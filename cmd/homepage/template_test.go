@@ -26,18 +26,6 @@ func fixture(t *testing.T, name string) []byte {
 	return file
 }
 
-// hangUp asks the programs of this process to load their templates again.
-func hangUp(t *testing.T) {
-	t.Helper()
-	self, err := os.FindProcess(os.Getpid())
-	if err == nil {
-		err = self.Signal(syscall.SIGHUP)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Requests during reloads are each answered with one template, whole.
 func TestReloadsUnderLoad(t *testing.T) {
 	const visitors, reloads = 64, 20
@@ -95,7 +83,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	for i := range reloads {
 		before := served[0].Load() + served[1].Load()
 		put(templates[(i+1)%2])
-		hangUp(t)
+		p.hangups <- syscall.SIGHUP
 		<-reloaded
 		for served[0].Load()+served[1].Load() < before+visitors && !t.Failed() {
 			_, _ = get(t, p.url+"/healthz") // until every visitor had a turn
@@ -128,7 +116,7 @@ func TestTheStartTellsNoSecret(t *testing.T) {
 	secretive := strings.Replace(server.URL, "http://", "http://secret:secret@", 1) + "/?api_key=secret"
 	ctx, stop := context.WithCancel(t.Context())
 	log := &once{listening: stop}
-	err := run(ctx, nil, env(map[string]string{
+	err := run(ctx, nil, nil, env(map[string]string{
 		"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(),
 		"CERTIFICATE_TEMPLATE": secretive, "PROMO_SERVICE_URL": secretive, "RECCO_SERVICE_URL": secretive,
 	}), io.Discard, log)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,15 +29,16 @@ import (
 	"homepage/templates"
 )
 
-// newLogger writes text for people at a terminal, and JSON for programs.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+// logFormat returns what makes the log's handlers: of text for people if stderr
+// is a terminal, and of JSON for programs.
+func logFormat(stderr io.Writer, level slog.Level) func(io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
-	if file, ok := w.(*os.File); ok {
+	if file, ok := stderr.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return slog.New(slog.NewTextHandler(w, options))
+			return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 		}
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 }
 
 // shortening shortens the lines of the standard library, which may quote all
@@ -51,18 +53,20 @@ func (s shortening) Handle(ctx context.Context, record slog.Record) error {
 	return s.Handler.Handle(ctx, record)
 }
 
-// serveSite wires the program together, serves until ctx is done, and drains.
+// serveSite wires the program together, serves until ctx is done, and drains. At
+// each hangup it loads the certificate's template again.
 // Whatever can fail at the start fails before "listening" is logged.
-func serveSite(ctx context.Context, s settings, log *slog.Logger) (err error) {
+func serveSite(ctx context.Context, hangups <-chan os.Signal, s settings, log *slog.Logger) (err error) {
 	slog.SetDefault(slog.New(shortening{log.Handler()})) // the standard library's own lines
 	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
-	defer certificate.ReloadOnHangup(ctx)()
+	defer certificate.ReloadOn(ctx, hangups)()
 	uploads, err := upload.Open(s.Uploads, s.UploadReserve)
 	if err != nil {
-		return fmt.Errorf("UPLOADS can't be used: %w", err)
+		folder, _ := filepath.Abs(s.Uploads) // or nothing
+		return fmt.Errorf("UPLOADS is %s, where no upload can be stored; choose a folder that this program may write to: %w", cmp.Or(folder, s.Uploads), err)
 	}
 	defer func() { err = errors.Join(err, uploads.Close()) }()
 	assets, err := web.NewAssets(static.FS)

@@ -1,5 +1,5 @@
 // Package source keeps the certificate's template in service: it reads it from
-// a file, a URL or the program itself, and again at each SIGHUP. Whether a file
+// a file, a URL or the program itself, and again at each hangup. Whether a file
 // can be a template is for package certificate to judge.
 package source
 
@@ -14,10 +14,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"homepage/internal/certificate"
@@ -72,12 +70,11 @@ func (s *Source) String() string {
 	return cmp.Or(s.location, "built in")
 }
 
-// ReloadOnHangup loads the template again at each SIGHUP until it is stopped.
-// A template that can't be used leaves the old one in service.
-func (s *Source) ReloadOnHangup(ctx context.Context) (stop func()) {
+// ReloadOn loads the template again at each hangup until it is stopped. A
+// template that can't be used leaves the old one in service.
+func (s *Source) ReloadOn(ctx context.Context, hangups <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	hangups, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
@@ -97,7 +94,6 @@ func (s *Source) ReloadOnHangup(ctx context.Context) (stop func()) {
 		}
 	}()
 	return func() {
-		signal.Stop(hangups)
 		cancel()
 		<-done
 	}

@@ -68,18 +68,6 @@ func serves(t *testing.T, s *source.Source, file []byte) {
 	}
 }
 
-// hangUp asks the sources of this process to load their templates again.
-func hangUp(t *testing.T) {
-	t.Helper()
-	self, err := os.FindProcess(os.Getpid())
-	if err == nil {
-		err = self.Signal(syscall.SIGHUP)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestFromAFileOrBuiltIn(t *testing.T) {
 	builtIn := fixture(t, "ghostscript")
 	for location, want := range map[string]struct {
@@ -161,10 +149,11 @@ func TestReloadsFromAURL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.ReloadOnHangup(t.Context())()
+			hangups := make(chan os.Signal)
+			defer s.ReloadOn(t.Context(), hangups)()
 			reload := func(message string) map[string]any {
 				t.Helper()
-				hangUp(t)
+				hangups <- syscall.SIGHUP
 				for line := range lines {
 					if strings.Contains(fmt.Sprint(line), "secret") {
 						t.Errorf("the log tells a secret: %v", line)
