@@ -4,6 +4,7 @@ package upload
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,9 @@ func free(root *os.Root) (int64, error) {
 		return 0, err
 	}
 	var disk unix.Statfs_t
-	err = unix.Fstatfs(int(folder.Fd()), &disk)
-	return int64(disk.Bavail) * int64(disk.Bsize), errors.Join(err, folder.Close()) //nolint:gosec,unconvert // no disk is that large; the types differ between systems
+	err = errors.Join(unix.Fstatfs(int(folder.Fd()), &disk), folder.Close())
+	if err == nil && disk.Blocks == 0 {
+		return math.MaxInt64, nil // the file system does not tell, as some network ones and tmpfs without a limit
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), err //nolint:gosec,unconvert // no disk is that large; the types differ between systems
 }
