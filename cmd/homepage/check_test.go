@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 		{[]string{"check", "-h"}, 0, []string{"Usage: homepage check [--preview OUT.pdf] FILE"}},
 	} {
 		var out bytes.Buffer
-		status := exitStatus(run(t.Context(), nil, test.args, env(nil), &out, io.Discard), &out)
+		status := exitStatus(run(t.Context(), new(orders), test.args, env(nil), &out, io.Discard), &out)
 		if status != test.status {
 			t.Errorf("%v: exit status %d, want %d", test.args, status, test.status)
 		}
@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 func checkPreview(t *testing.T, args ...string) (status int, said string) {
 	t.Helper()
 	var out bytes.Buffer
-	err := run(t.Context(), nil, append([]string{"check"}, args...), env(nil), &out, io.Discard)
+	err := run(t.Context(), new(orders), append([]string{"check"}, args...), env(nil), &out, io.Discard)
 	status = exitStatus(err, &out)
 	return status, out.String()
 }

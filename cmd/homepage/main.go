@@ -16,6 +16,7 @@ import (
 	_ "time/tzdata" // CERTIFICATE_TIMEZONE works where the system has no zones
 
 	"homepage/internal/logging"
+	"homepage/internal/serve"
 )
 
 func main() {
@@ -23,6 +24,7 @@ func main() {
 	// while it starts.
 	ctx, drain := context.WithCancel(context.Background())
 	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	orders := &orders{hangups: hangups}
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if atTerminal() && !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		// The terminal was closed. The system and a shell may each say so, and
@@ -38,6 +40,9 @@ func main() {
 		case <-ctx.Done():
 		}
 		<-signals
+		if orders.delay.Cut() {
+			<-signals
+		}
 		// Whoever sends a second signal won't wait for the drain. Running
 		// requests are lost, as asked; no acknowledged upload is.
 		os.Exit(0)
@@ -47,7 +52,7 @@ func main() {
 		// it grow to three times what is in use halves the collections.
 		debug.SetGCPercent(200)
 	}
-	err := run(ctx, hangups, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, orders, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	lastWords := logging.NewQueue(os.Stderr, func(io.Writer) slog.Handler { return slog.DiscardHandler })
 	status := exitStatus(err, lastWords)
 	lastWords.Close()
@@ -59,9 +64,16 @@ func main() {
 // input.
 func atTerminal() bool { return isTerminal(os.Stdin) || isTerminal(os.Stderr) }
 
+// orders are what the system tells a running program, but for the end of its
+// context. The zero value is none.
+type orders struct {
+	hangups <-chan os.Signal // at each, the certificate's template is loaded again
+	delay   serve.Delay      // between the end of the context and the drain
+}
+
 // run is the program. It serves until ctx is done and then drains, or checks a
-// template. At each hangup it loads the certificate's template again.
-func run(ctx context.Context, hangups <-chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+// template.
+func run(ctx context.Context, orders *orders, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check" {
 		return check(ctx, args[1:], stdout)
 	}
@@ -75,7 +87,7 @@ func run(ctx context.Context, hangups <-chan os.Signal, args []string, getenv fu
 	format := logFormat(stderr, settings.LogLevel)
 	queue := logging.NewQueue(stderr, format)
 	defer queue.Close()
-	return serveSite(ctx, hangups, settings, slog.New(format(queue)))
+	return serveSite(ctx, orders, settings, slog.New(format(queue)))
 }
 
 // exitStatus returns 0 for success, 2 for a command line or settings that can't

@@ -97,7 +97,7 @@ func start(t *testing.T, variables map[string]string) *program {
 	read, write := io.Pipe()
 	ended, hangups := make(chan error, 1), make(chan os.Signal, 1)
 	go func() {
-		err := run(ctx, hangups, nil, env(all), io.Discard, write)
+		err := run(ctx, &orders{hangups: hangups}, nil, env(all), io.Discard, write)
 		_ = write.Close()
 		ended <- err
 	}()
@@ -348,7 +348,7 @@ func TestItRefusesToStart(t *testing.T) {
 			variables := map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir()}
 			variables[test.variable] = test.value
 			var stderr bytes.Buffer
-			err := run(t.Context(), nil, nil, env(variables), io.Discard, &stderr)
+			err := run(t.Context(), new(orders), nil, env(variables), io.Discard, &stderr)
 			if got := exitStatus(err, &stderr); got != 1 {
 				t.Errorf("exit status %d, want 1", got)
 			}

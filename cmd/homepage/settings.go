@@ -44,6 +44,7 @@ type settings struct {
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
 	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
 	IdleTimeout         time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`
+	ShutdownDelay       time.Duration  `type:"duration" default:"0s" help:"How long /readyz says 503 after SIGTERM while everything is served as before, so that load balancers see it before the drain."`
 	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
 	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 

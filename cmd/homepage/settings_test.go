@@ -72,7 +72,7 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // should the setting be accepted
-			err := run(ctx, nil, test.args, env(test.env), &stdout, &stderr)
+			err := run(ctx, new(orders), test.args, env(test.env), &stdout, &stderr)
 			if got := exitStatus(err, &stderr); got != 2 {
 				t.Errorf("exit status %d, want 2", got)
 			}
@@ -145,7 +145,7 @@ func TestTheCookieKeyIsNeverShown(t *testing.T) {
 		}
 		slog.New(logFormat(&shown, slog.LevelInfo)(&shown)).Info("settings", "all", got, "key", got.CookieKey)
 		for _, more := range []string{"-h", "--version", "--nope", "--addr=x"} {
-			exitStatus(run(t.Context(), nil, append(args, more), variables, &shown, &shown), &shown)
+			exitStatus(run(t.Context(), new(orders), append(args, more), variables, &shown, &shown), &shown)
 		}
 		if strings.Contains(shown.String(), "hunter2") || strings.Contains(shown.String(), base64.StdEncoding.EncodeToString([]byte(key))[:30]) {
 			t.Errorf("the key is shown:\n%s", &shown)
@@ -157,7 +157,7 @@ func TestTheCookieKeyIsNeverShown(t *testing.T) {
 func help(t *testing.T) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), nil, []string{"-h"}, env(nil), &stdout, &stderr)
+	err := run(t.Context(), new(orders), []string{"-h"}, env(nil), &stdout, &stderr)
 	if got := exitStatus(err, &stderr); got != 0 || stderr.Len() > 0 {
 		t.Errorf("exit status %d and %q, want 0 and nothing", got, stderr.String())
 	}

@@ -116,7 +116,7 @@ func TestTheStartTellsNoSecret(t *testing.T) {
 	secretive := strings.Replace(server.URL, "http://", "http://secret:secret@", 1) + "/?api_key=secret"
 	ctx, stop := context.WithCancel(t.Context())
 	log := &once{listening: stop}
-	err := run(ctx, nil, nil, env(map[string]string{
+	err := run(ctx, new(orders), nil, env(map[string]string{
 		"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(),
 		"CERTIFICATE_TEMPLATE": secretive, "PROMO_SERVICE_URL": secretive, "RECCO_SERVICE_URL": secretive,
 	}), io.Discard, log)

@@ -53,16 +53,16 @@ func (s shortening) Handle(ctx context.Context, record slog.Record) error {
 	return s.Handler.Handle(ctx, record)
 }
 
-// serveSite wires the program together, serves until ctx is done, and drains. At
-// each hangup it loads the certificate's template again.
-// Whatever can fail at the start fails before "listening" is logged.
-func serveSite(ctx context.Context, hangups <-chan os.Signal, s settings, log *slog.Logger) (err error) {
+// serveSite wires the program together, serves until ctx is done, and drains
+// after SHUTDOWN_DELAY. Whatever can fail at the start fails before "listening"
+// is logged.
+func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger) (err error) {
 	slog.SetDefault(slog.New(shortening{log.Handler()})) // the standard library's own lines
 	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
-	defer certificate.ReloadOn(ctx, hangups)()
+	defer certificate.ReloadOn(ctx, orders.hangups)()
 	uploads, err := upload.Open(s.Uploads, s.UploadReserve)
 	if err != nil {
 		folder, _ := filepath.Abs(s.Uploads) // or nothing
@@ -109,6 +109,7 @@ func serveSite(ctx context.Context, hangups <-chan os.Signal, s settings, log *s
 		_, _ = rand.Read(cookieKey) // never fails
 	}
 
+	readiness := serve.NewReadiness(uploads.Try, "the disk does not answer", log)
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
@@ -124,8 +125,17 @@ func serveSite(ctx context.Context, hangups <-chan os.Signal, s settings, log *s
 		},
 		CookieKey: cookieKey,
 		Now:       func() time.Time { return time.Now().In(s.CertificateTimezone) },
-		Ready:     server.Ready,
-		Log:       log,
+		Draining:  func() bool { return !server.Ready() },
+		Unready: func(probe context.Context) string {
+			if ctx.Err() != nil {
+				return "draining"
+			}
+			if reason := readiness.Unready(probe); reason != "" {
+				return "uploads can't be stored: " + reason
+			}
+			return ""
+		},
+		Log: log,
 	})
 	if err != nil {
 		return err
@@ -141,7 +151,9 @@ func serveSite(ctx context.Context, hangups <-chan os.Signal, s settings, log *s
 		log.WarnContext(ctx, "only one service is set, so the other section shows samples", "missing", missing)
 	}
 
-	if err := server.Run(ctx, listener, site); !errors.Is(err, serve.ErrCutOff) {
+	stopping, stop := orders.delay.After(ctx, s.ShutdownDelay, log)
+	defer stop()
+	if err := server.Run(stopping, listener, site); !errors.Is(err, serve.ErrCutOff) {
 		return err
 	}
 	log.WarnContext(ctx, "requests cut off; SHUTDOWN_TIMEOUT was too short for them")

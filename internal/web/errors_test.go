@@ -41,7 +41,7 @@ var failures = []struct {
 	{http.StatusRequestEntityTooLarge, func(d *web.Deps) { d.Limits.Bytes = 1 }, postBody(strings.Repeat("x", 2<<20), "multipart/form-data; boundary=b"), true},
 	{http.StatusUnsupportedMediaType, func(*web.Deps) {}, postBody("file=a", "application/x-www-form-urlencoded"), true},
 	{http.StatusInternalServerError, receive(fmt.Errorf("upload: %w", errSecret)), postFile, true},
-	{http.StatusServiceUnavailable, func(d *web.Deps) { d.Ready = func() bool { return false } }, postFile, true},
+	{http.StatusServiceUnavailable, func(d *web.Deps) { d.Draining = func() bool { return true } }, postFile, true},
 	{http.StatusInsufficientStorage, receive(fmt.Errorf("%w: %w", upload.ErrNoSpace, errSecret)), postFile, true},
 }
 
@@ -142,7 +142,7 @@ func TestNoCauseReachesTheVisitor(t *testing.T) {
 }
 
 func TestHeadersThatGoWithAStatus(t *testing.T) {
-	s := newSite(t, func(d *web.Deps) { d.Ready = func() bool { return false } })
+	s := newSite(t, func(d *web.Deps) { d.Draining = func() bool { return true } })
 	if got := postFile(t, s, "").header.Get("Retry-After"); got != "5" {
 		t.Errorf("503 with Retry-After %q", got)
 	}

@@ -52,7 +52,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case r.ContentLength > limit:
 		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
-	case !s.Ready():
+	case s.Draining():
 		return fail(http.StatusServiceUnavailable, errors.New("draining"))
 	case !s.uploads.TryAcquire(1):
 		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
@@ -78,6 +78,9 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	if errors.Is(err, upload.ErrNoSpace) {
 		return fail(http.StatusInsufficientStorage, err)
+	}
+	if _, ok := errors.AsType[*upload.Unavailable](err); ok {
+		return failWith(http.StatusServiceUnavailable, "Uploads can't be stored just now, so nothing was. It has been noted; please try again in a moment.", err)
 	}
 	if err != nil {
 		return err

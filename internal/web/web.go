@@ -33,9 +33,10 @@ type Deps struct {
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
-	CookieKey   []byte           // signs cookies; at least 32 bytes
-	Now         func() time.Time // in the zone that certificates show
-	Ready       func() bool      // false while the program drains
+	CookieKey   []byte                                // signs cookies; at least 32 bytes
+	Now         func() time.Time                      // in the zone that certificates show
+	Draining    func() bool                           // true once new uploads are to be refused
+	Unready     func(context.Context) (reason string) // why load balancers should send visitors elsewhere, for anyone to see; or empty
 	Log         *slog.Logger
 }
 
@@ -113,19 +114,8 @@ func (s *server) routes() http.Handler {
 
 	shown.Get(assetPrefix+"*", s.handle(s.Assets.serve))
 	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })
-	router.Get(readyPath, func(w http.ResponseWriter, _ *http.Request) {
-		if !s.Ready() {
-			writeProbe(w, http.StatusServiceUnavailable, "draining")
-			return
-		}
-		writeProbe(w, http.StatusOK, "ready")
-	})
+	router.Get(readyPath, s.showReadiness)
 	return router
-}
-
-func writeProbe(w http.ResponseWriter, status int, word string) {
-	w.Header().Set("Cache-Control", "no-store")
-	writeBody(w, status, "text/plain; charset=utf-8", []byte(word+"\n"))
 }
 
 // allowed lists the methods that the path has.

@@ -159,7 +159,8 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4, PerClient: 3},
 		CookieKey:   bytes.Repeat([]byte("k"), 32),
 		Now:         func() time.Time { return noon },
-		Ready:       func() bool { return true },
+		Draining:    func() bool { return false },
+		Unready:     func(context.Context) string { return "" },
 		Log:         slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, folder
 }
@@ -426,7 +427,14 @@ func TestCompression(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	ready := true
-	s := newSite(t, func(d *web.Deps) { d.Ready = func() bool { return ready } })
+	s := newSite(t, func(d *web.Deps) {
+		d.Unready = func(context.Context) string {
+			if ready {
+				return ""
+			}
+			return "draining"
+		}
+	})
 	for _, test := range []struct {
 		path   string
 		ready  bool
