@@ -28,7 +28,7 @@ func must(t *testing.T, err error) {
 func wantUnavailable(t *testing.T, store *upload.Store, reason string) {
 	t.Helper()
 	_, err := store.Receive(-1, sequence(nil, text("refused.txt", "refused")))
-	if unavailable, ok := errors.AsType[*upload.Unavailable](err); !ok || unavailable.Reason != reason {
+	if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != reason {
 		t.Errorf("an upload: error %v, want that %s", err, reason)
 	}
 	wantTry(t, store, reason)
@@ -116,7 +116,7 @@ func TestAFolderThatIsReplacedAmidAnUpload(t *testing.T) {
 			wantStored(t, store, folder, "another.txt")
 			must(t, write.Close())
 			err = <-ended
-			if unavailable, ok := errors.AsType[*upload.Unavailable](err); !ok || unavailable.Reason != "the folder was replaced" {
+			if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != "the folder was replaced" {
 				t.Errorf("error %v, want that the folder was replaced", err)
 			}
 			if diff := cmp.Diff(map[string]string{}, contents(t, moved)); diff != "" {

@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// Unavailable says that no upload can be stored for now, whatever it is.
-type Unavailable struct {
+// UnavailableError says that no upload can be stored for now, whatever it is.
+type UnavailableError struct {
 	Reason string // for anyone to see
 	Err    error  // for the log
 }
 
-func (u *Unavailable) Error() string { return u.Reason + ": " + u.Err.Error() }
+func (u *UnavailableError) Error() string { return u.Reason + ": " + u.Err.Error() }
 
-func (u *Unavailable) Unwrap() error { return u.Err }
+func (u *UnavailableError) Unwrap() error { return u.Err }
 
 // explain marks an error of the file system with what it means for uploads, if
 // that is known.
@@ -34,13 +34,13 @@ func explain(err error) error {
 	case is(syscall.ENOSPC, syscall.EDQUOT):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case is(syscall.EMFILE, syscall.ENFILE):
-		return &Unavailable{"too many files are open", err}
+		return &UnavailableError{"too many files are open", err}
 	case is(errReplaced):
-		return &Unavailable{"the folder was replaced", err}
+		return &UnavailableError{"the folder was replaced", err}
 	case is(fs.ErrNotExist, syscall.ENOTDIR, syscall.ESTALE): // the last is what NFS says
-		return &Unavailable{"the folder is missing", err}
+		return &UnavailableError{"the folder is missing", err}
 	case is(fs.ErrPermission, syscall.EROFS):
-		return &Unavailable{"the folder can't be written to", err}
+		return &UnavailableError{"the folder can't be written to", err}
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (s *Store) Try() (reason string, err error) {
 		err = f.try()
 	}
 	err = explain(err)
-	if unavailable, ok := errors.AsType[*Unavailable](err); ok {
+	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
 		return unavailable.Reason, err
 	}
 	switch {
@@ -144,7 +144,7 @@ func (s *Store) Try() (reason string, err error) {
 // not fit on the disk now, no file is asked for. Until they arrive, they take no
 // space from other uploads.
 //
-// It returns ErrNoSpace if the disk is full and an Unavailable if no upload can
+// It returns ErrNoSpace if the disk is full and an UnavailableError if no upload can
 // be stored for now; otherwise it wraps the error of the sequence, the body or
 // the file system.
 func (s *Store) Receive(size int64, files iter.Seq2[File, error]) (receipts []Receipt, err error) {

@@ -40,7 +40,7 @@ func TestReadinessSaysWhy(t *testing.T) {
 // An upload that can't be stored for now may come again, and its sender is told
 // nothing of the machine.
 func TestUploadsThatCantBeStoredNow(t *testing.T) {
-	s := newSite(t, receive(fmt.Errorf("upload: %w", &upload.Unavailable{Reason: "the folder is missing", Err: errors.New("open /secret/folder")})))
+	s := newSite(t, receive(fmt.Errorf("upload: %w", &upload.UnavailableError{Reason: "the folder is missing", Err: errors.New("open /secret/folder")})))
 	for _, accept := range []string{"", "application/json"} {
 		got := postFile(t, s, accept)
 		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") != "5" {

@@ -79,7 +79,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, upload.ErrNoSpace) {
 		return fail(http.StatusInsufficientStorage, err)
 	}
-	if _, ok := errors.AsType[*upload.Unavailable](err); ok {
+	if _, ok := errors.AsType[*upload.UnavailableError](err); ok {
 		return failWith(http.StatusServiceUnavailable, "Uploads can't be stored just now, so nothing was. It has been noted; please try again in a moment.", err)
 	}
 	if err != nil {
