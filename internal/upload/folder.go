@@ -42,6 +42,8 @@ func openFolder(path string, keepFree int64, kinds func(*os.Root) []tempFiles) (
 	if errors.Is(err, errCantPublish) {
 		err = fmt.Errorf("%s is on a file system (%s) that can neither link files nor rename them without replacing others; choose a folder on another one, such as ext4 or xfs: %w",
 			path, cmp.Or(fileSystem(path), "of unknown kind"), err)
+	} else {
+		err = fmt.Errorf("no file can be stored in %s: %w", path, err)
 	}
 	return nil, errors.Join(err, root.Close())
 }

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -142,6 +144,41 @@ func TestADiskThatBecomesReadOnly(t *testing.T) {
 	wantStored(t, store, folder, "after.txt")
 }
 
+// The start says which folder can't be used.
+func TestOpenNamesTheFolder(t *testing.T) {
+	folder := smallDisk(t, unix.MS_RDONLY)
+	if _, err := upload.Open(folder, 0); err == nil || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "read-only") {
+		t.Errorf("error %v, want one that names %s", err, folder)
+	}
+}
+
+// Uploads that find the folder replaced at the same time all go to the new one,
+// and leave the old one closed.
+func TestManyUploadsFindTheFolderReplaced(t *testing.T) {
+	store, folder := open(t)
+	moved := filepath.Join(t.TempDir(), "moved")
+	must(t, os.Rename(folder, moved))
+	must(t, os.Mkdir(folder, 0o700))
+	var group sync.WaitGroup
+	for n := range 20 {
+		group.Go(func() {
+			if _, err := store.Receive(-1, sequence(nil, text(strconv.Itoa(n), "content"))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n := len(contents(t, folder)); n != 20 {
+		t.Errorf("%d files are stored, want 20", n)
+	}
+	if n := openFolders(t, moved); n > 0 {
+		t.Errorf("the moved folder is still open %d times", n)
+	}
+	if n := openFolders(t, folder); n != 1 {
+		t.Errorf("the folder is open %d times, want once", n)
+	}
+}
+
 // asNobody calls the function as a user who may only do what the file system
 // allows, other than root.
 func asNobody(t *testing.T, do func()) {
@@ -190,6 +227,27 @@ func TestADiskWithoutSpace(t *testing.T) {
 		must(t, os.Remove(other))
 		wantTry(t, store, "")
 	})
+}
+
+// A disk may have free space and no room for another file.
+func TestADiskWithoutInodes(t *testing.T) {
+	folder := mount(t, "tmpfs", 0, "size=4m,nr_inodes=8")
+	store := openAt(t, folder, 0)
+	wantTry(t, store, "")
+	var err error
+	n := 0
+	for ; err == nil; n++ {
+		err = os.WriteFile(filepath.Join(folder, strconv.Itoa(n)), nil, 0o600)
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("%v, want that no file fits", err)
+	}
+	wantTry(t, store, "too little space is left")
+	if _, err := store.Receive(-1, sequence(nil, text("a.txt", "a"))); !errors.Is(err, upload.ErrNoSpace) {
+		t.Errorf("an upload: error %v, want ErrNoSpace", err)
+	}
+	must(t, os.Remove(filepath.Join(folder, "0")))
+	wantStored(t, store, folder, "a.txt")
 }
 
 // Some file systems tell no size, which is not the same as none.

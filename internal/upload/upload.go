@@ -82,36 +82,43 @@ func (s *Store) Close() error {
 	return s.current.root.Close()
 }
 
-// use returns the folder that the path names now, for a call of done.
+// use returns the folder that the path names now, for a call of done. It holds
+// the lock for no call to the disk, which may hang.
 func (s *Store) use() (*folder, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.current.checkPlace()
-	if err != nil && !errors.Is(err, errReplaced) {
+	last := s.current
+	last.users++
+	s.mu.Unlock()
+	err := last.checkPlace()
+	if err == nil {
+		return last, nil
+	}
+	defer s.done(last)
+	if !errors.Is(err, errReplaced) {
 		return nil, err
 	}
+	next, err := openFolder(s.path, s.keepFree, s.kinds)
 	if err != nil {
-		next, err := openFolder(s.path, s.keepFree, s.kinds)
-		if err != nil {
-			return nil, err
-		}
-		last := s.current
-		s.current = next
-		if last.users == 0 {
-			_ = last.root.Close() // all that was stored in it is synced
-		}
+		return nil, err
 	}
-	s.current.users++
-	return s.current, nil
+	next.users++
+	s.mu.Lock()
+	other := s.current // last, or what another upload opened meanwhile
+	s.current = next
+	other.users++
+	s.mu.Unlock()
+	s.done(other)
+	return next, nil
 }
 
 // done releases the folder once it has no more users and is not the path's.
 func (s *Store) done(f *folder) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	f.users--
-	if f.users == 0 && f != s.current {
-		_ = f.root.Close()
+	left := f.users == 0 && f != s.current
+	s.mu.Unlock()
+	if left {
+		_ = f.root.Close() // all that was stored in it is synced
 	}
 }
 
