@@ -18,13 +18,15 @@ import (
 	"github.com/alecthomas/kong"
 
 	"homepage/internal/service"
+	"homepage/internal/web"
 )
 
 // settings are all that can be set. Each field but Version is a flag, --service-timeout,
 // and an environment variable, SERVICE_TIMEOUT; the flag wins. Its type tag
 // names one of the kinds that parseSettings lists.
 type settings struct {
-	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on."`
+	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on: host:port, or unix:PATH for a Unix socket. A socket that systemd passes comes first."`
+	TrustedProxies      web.Proxies    `type:"proxies" placeholder:"LIST" help:"Proxies whose X-Forwarded-For names the client: addresses, CIDRs and the word unix, with commas or spaces between them. Without it, the header is ignored."`
 	PromoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
 	ReccoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
 	PromoServiceHeaders http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the promo service, one 'Name: value' a line; @FILE reads the lines from a file."`
@@ -88,7 +90,8 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		kong.ValueFormatter(withVariable),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80}),
 
-		kind("address", "host:port, such as 127.0.0.1:8000 or :8000", parseAddress),
+		kind("address", "host:port, such as 127.0.0.1:8000 or :8000, or unix:PATH", parseAddress),
+		kind("proxies", "addresses, CIDRs and the word unix, with commas or spaces between them, such as 127.0.0.1, 10.0.0.0/8", web.ParseProxies),
 		kind("url", "an http or https URL", parseURL),
 		kong.NamedMapper("headers", kong.MapperFunc(readHeaders)),
 		kind("duration", "a duration of zero or more, such as 500ms or 2s", atLeast(0, time.ParseDuration)),
@@ -174,6 +177,12 @@ func atLeast[T cmp.Ordered](least T, parse func(string) (T, error)) func(string)
 }
 
 func parseAddress(s string) (string, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if path == "" || path[0] == '@' { // an abstract socket has no mode: anyone could connect
+			return "", errNotAllowed
+		}
+		return s, nil
+	}
 	_, port, err := net.SplitHostPort(s)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)

@@ -123,6 +123,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 			Concurrent: int64(s.UploadMaxConcurrent),
 			PerClient:  s.UploadMaxPerClient,
 		},
+		Proxies:   s.TrustedProxies,
 		CookieKey: cookieKey,
 		Now:       func() time.Time { return time.Now().In(s.CertificateTimezone) },
 		Draining:  func() bool { return !server.Ready() },
@@ -140,11 +141,16 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
+	listener, err := serve.Activated()
 	if err != nil {
-		return fmt.Errorf("ADDR: %w", err)
+		return err
 	}
-	log.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(),
+	if listener == nil {
+		if listener, err = serve.Listen(ctx, s.Addr); err != nil {
+			return fmt.Errorf("ADDR: %w", err)
+		}
+	}
+	log.InfoContext(ctx, "listening", "url", serve.URL(listener.Addr()),
 		"promo", redact.URL(promo.URL), "recommendations", redact.URL(recco.URL), "samples", samples,
 		"certificate", certificate.String(), "uploads", s.Uploads)
 	if missing != "" {

@@ -1,6 +1,7 @@
-// Package serve runs an HTTP server until it is told to stop, and then drains
-// it without cutting anyone off. It bounds what a slow or idle client can hold.
-// It knows nothing of what it serves, and opens no listener.
+// Package serve opens a listener or takes over systemd's, runs an HTTP server
+// on it until it is told to stop, and then drains it without cutting anyone
+// off. It bounds what a slow or idle client can hold, and keeps systemd
+// informed. It knows nothing of what it serves.
 package serve
 
 import (
@@ -51,8 +52,11 @@ func (s *Server) Ready() bool {
 //
 // New requests are still served while those that were running when the drain
 // began finish, so that load balancers can see the site say that it is not
-// ready. Then the listener is closed, and what came in meanwhile finishes too.
+// ready. Then the listener is closed, and what came in meanwhile finishes too,
+// connections among it that were accepted and whose request is still to come.
 func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	listener = &onceClosed{Listener: listener}
+	var connections sync.WaitGroup
 	// Uploads and their answers extend the deadlines for as long as they make
 	// progress.
 	server := &http.Server{
@@ -63,22 +67,44 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 		IdleTimeout:       s.timeouts.Idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state { //nolint:exhaustive // a connection begins once and ends once
+			case http.StateNew:
+				connections.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				connections.Done()
+			}
+		},
 	}
 	defer func() { _ = server.Close() }() // cuts off what is left, if anything
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	s.notify(ctx, "READY=1")
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
 	finished := s.drain()
+	s.notify(ctx, "STOPPING=1")
 	server.SetKeepAlivesEnabled(false)
 	s.log.InfoContext(ctx, "draining", "timeout", s.timeouts.Drain.String())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeouts.Drain)
 	defer cancel()
 	select {
 	case <-finished:
+	case <-ctx.Done():
+	}
+	if err := listener.Close(); err != nil {
+		s.log.WarnContext(ctx, "closing the listener failed", "err", err)
+	}
+	<-served // no connection begins any more
+	// Shutdown drops a request that it finds being read. Whoever sends none within
+	// 5 s is idle to Shutdown as well.
+	const patience = 5 * time.Second
+	select {
+	case <-closed(&connections):
+	case <-time.After(patience):
 	case <-ctx.Done():
 	}
 	if server.Shutdown(ctx) != nil {
@@ -111,10 +137,34 @@ func (s *Server) drain() <-chan struct{} {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
+	return closed(&s.running)
+}
+
+// closed returns a channel that is closed when the group is done.
+func closed(group *sync.WaitGroup) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
-		s.running.Wait()
+		group.Wait()
 		close(done)
 	}()
 	return done
+}
+
+// notify tells systemd of a state. A site is served no worse without.
+func (s *Server) notify(ctx context.Context, state string) {
+	if err := notify(state); err != nil {
+		s.log.WarnContext(ctx, "systemd was not told", "state", state, "err", err)
+	}
+}
+
+// onceClosed is a listener that Run closes and http.Server closes again.
+type onceClosed struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+func (l *onceClosed) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
 }

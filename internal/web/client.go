@@ -10,9 +10,8 @@ import (
 // the /64 of an IPv6 address, of which one subscriber has at least as many
 // addresses. All requests that come without an address, by a Unix socket say,
 // are one client's.
-func clientOf(r *http.Request) netip.Prefix {
-	remote, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if there is none
-	address := remote.Addr().Unmap()
+func (p Proxies) clientOf(r *http.Request) netip.Prefix {
+	address := p.client(r)
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64

@@ -172,7 +172,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(w)),
 				slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(time.Since(start))),
-				slog.Bool("aborted", aborted), slog.String("remote", r.RemoteAddr))
+				slog.Bool("aborted", aborted), slog.String("remote", s.Proxies.remote(r)))
 		}()
 		next.ServeHTTP(answer, r)
 		aborted = false

@@ -58,7 +58,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
 	}
 	defer s.uploads.Release(1)
-	client := clientOf(r)
+	client := s.Proxies.clientOf(r)
 	if !s.clients.tryAcquire(client) {
 		w.Header().Set("Retry-After", "5")
 		return &statusError{
