@@ -239,6 +239,9 @@ func TestAUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
+	if err := manager.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	notice := func() string {
 		datagram := make([]byte, 100)
 		n, _ := manager.Read(datagram)

@@ -17,7 +17,7 @@ func notify(state string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil { // a full socket must not hold up a drain
 		return err
 	}

@@ -98,7 +98,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 	if err := listener.Close(); err != nil {
 		s.log.WarnContext(ctx, "closing the listener failed", "err", err)
 	}
-	<-served // no connection begins any more
+	_ = <-served // that it is closed; no connection begins any more
 	// Shutdown drops a request that it finds being read. Whoever sends none within
 	// 5 s is idle to Shutdown as well.
 	const patience = 5 * time.Second

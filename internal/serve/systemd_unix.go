@@ -57,6 +57,6 @@ func inherited(fd int) (net.Listener, error) {
 		return nil, fmt.Errorf("descriptor %d is a socket that doesn't listen; a socket unit needs Accept=no and ListenStream", fd)
 	}
 	file := os.NewFile(uintptr(fd), "LISTEN_FDS")
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	return net.FileListener(file)
 }
