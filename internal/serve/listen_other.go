@@ -12,7 +12,7 @@ func listenUnix(context.Context, string) (net.Listener, error) {
 	return nil, errors.New("Unix sockets are not supported on this system")
 }
 
-// Activated returns nil: there is no systemd here.
+// Activated returns nil, as there is no systemd here.
 func Activated() (net.Listener, error) {
-	return nil, nil //nolint:nilnil // none was passed, which is no error
+	return nil, nil // none was passed, which is no error
 }

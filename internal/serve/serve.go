@@ -68,7 +68,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state { //nolint:exhaustive // a connection begins once and ends once
+			switch state { // each connection begins once and ends once
 			case http.StateNew:
 				connections.Add(1)
 			case http.StateClosed, http.StateHijacked:
@@ -95,10 +95,10 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 	case <-finished:
 	case <-ctx.Done():
 	}
-	if err := listener.Close(); err != nil {
-		s.log.WarnContext(ctx, "closing the listener failed", "err", err)
+	_ = listener.Close()
+	if err := <-served; !errors.Is(err, net.ErrClosed) { // no connection begins any more
+		s.log.WarnContext(ctx, "the listener failed during the drain", "err", err)
 	}
-	_ = <-served // that it is closed; no connection begins any more
 	// Shutdown drops a request that it finds being read. Whoever sends none within
 	// 5 s is idle to Shutdown as well.
 	const patience = 5 * time.Second

@@ -24,7 +24,7 @@ func Activated() (net.Listener, error) {
 		}
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil //nolint:nilnil // none was passed, which is no error
+		return nil, nil // none was passed, which is no error
 	}
 	count, err := strconv.Atoi(passed)
 	switch {
