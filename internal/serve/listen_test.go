@@ -57,7 +57,7 @@ func TestListenOnAUnixSocket(t *testing.T) {
 	ctx, drain := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.New(time.Minute, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.NotFoundHandler())
+		ended <- serve.New(serve.Timeouts{Idle: time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.NotFoundHandler())
 	}()
 	response, err := over(path).Get("http://site/")
 	if err != nil {
@@ -211,7 +211,7 @@ func TestItServesWhenSystemdHearsNothing(t *testing.T) {
 	ctx, drain := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.New(time.Minute, slog.New(slog.NewTextHandler(&log, nil))).Run(ctx, listener, http.NotFoundHandler())
+		ended <- serve.New(serve.Timeouts{Idle: time.Minute, Drain: time.Minute}, slog.New(slog.NewTextHandler(&log, nil))).Run(ctx, listener, http.NotFoundHandler())
 	}()
 	if response, _, err := get(t, serve.URL(listener.Addr())); err != nil || response.StatusCode != http.StatusNotFound {
 		t.Errorf("%v, %v", response, err)
@@ -247,7 +247,7 @@ func TestADrainWaitsForARequestOnItsWay(t *testing.T) {
 	ctx, drain := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.New(time.Minute, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ended <- serve.New(serve.Timeouts{Idle: time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler)).Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "whole")
 		}))
 	}()

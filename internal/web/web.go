@@ -33,7 +33,7 @@ type Deps struct {
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
 	Limits      Limits
-	Proxies     Proxies          // that say who their clients are; the zero value if there are none
+	Proxies     Proxies                               // that say who their clients are; the zero value if there are none
 	CookieKey   []byte                                // signs cookies; at least 32 bytes
 	Now         func() time.Time                      // in the zone that certificates show
 	Draining    func() bool                           // true once new uploads are to be refused
