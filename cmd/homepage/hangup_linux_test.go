@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,6 +92,8 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it should not go on
+	t.Cleanup(cancel)
 	begin := func(t *testing.T, cmd *exec.Cmd) {
 		t.Helper()
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "UPLOADS="+t.TempDir())
@@ -101,7 +105,7 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	t.Run("input", func(t *testing.T) {
 		t.Parallel()
 		screen, terminal := openTerminal(t)
-		cmd := exec.CommandContext(t.Context(), file)
+		cmd := exec.CommandContext(ctx, file)
 		cmd.Stdin = terminal
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0} // as a shell has it
 		stderr, err := cmd.StderrPipe()
@@ -129,7 +133,7 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	t.Run("log", func(t *testing.T) {
 		t.Parallel()
 		screen, terminal := openTerminal(t)
-		cmd := exec.CommandContext(t.Context(), file)
+		cmd := exec.CommandContext(ctx, file)
 		cmd.Stderr = terminal
 		begin(t, cmd)
 		_ = terminal.Close()
