@@ -20,6 +20,10 @@ var ErrCutOff = errors.New("requests were cut off")
 
 // Server serves one site, once.
 type Server struct {
+	// Refused, if it is set before Run, is called with the status of each
+	// request that net/http refuses by itself. It must not block.
+	Refused func(status int)
+
 	timeouts Timeouts
 	log      *slog.Logger
 
@@ -75,6 +79,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, handler http.Ha
 				connections.Done()
 			}
 		},
+	}
+	if s.Refused != nil {
+		listener, server.Handler = watch(server, listener, server.Handler, s.Refused)
 	}
 	defer func() { _ = server.Close() }() // cuts off what is left, if anything
 	served := make(chan error, 1)
