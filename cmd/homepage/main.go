@@ -87,7 +87,7 @@ func run(ctx context.Context, orders *orders, args []string, getenv func(string)
 	format := logFormat(stderr, settings.LogLevel)
 	queue := logging.NewQueue(stderr, format)
 	defer queue.Close()
-	return serveSite(ctx, orders, settings, slog.New(format(queue)))
+	return serveSite(ctx, orders, settings, slog.New(format(queue)), queue.Dropped)
 }
 
 // exitStatus returns 0 for success, 2 for a command line or settings that can't

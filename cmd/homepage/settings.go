@@ -45,6 +45,7 @@ type settings struct {
 	UploadMaxPerClient  int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
 	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
+	MetricsAddr         string         `type:"tcp address" placeholder:"HOST:PORT" help:"Address to serve metrics on, for Prometheus, as GET /metrics. Without it, nothing is counted."`
 	IdleTimeout         time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`
 	ShutdownDelay       time.Duration  `type:"duration" default:"0s" help:"How long /readyz says 503 after SIGTERM while everything is served as before, so that load balancers see it before the drain."`
 	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
@@ -91,6 +92,7 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80}),
 
 		kind("address", "host:port, such as 127.0.0.1:8000 or :8000, or unix:PATH", parseAddress),
+		kind("tcp address", "host:port, such as 127.0.0.1:9090", parseTCPAddress),
 		kind("proxies", "addresses, CIDRs and the word unix, with commas or spaces between them, such as 127.0.0.1, 10.0.0.0/8", web.ParseProxies),
 		kind("url", "an http or https URL", parseURL),
 		kong.NamedMapper("headers", kong.MapperFunc(readHeaders)),
@@ -183,6 +185,10 @@ func parseAddress(s string) (string, error) {
 		}
 		return s, nil
 	}
+	return parseTCPAddress(s)
+}
+
+func parseTCPAddress(s string) (string, error) {
 	_, port, err := net.SplitHostPort(s)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)

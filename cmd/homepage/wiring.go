@@ -55,9 +55,10 @@ func (s shortening) Handle(ctx context.Context, record slog.Record) error {
 
 // serveSite wires the program together, serves until ctx is done, and drains
 // after SHUTDOWN_DELAY. Whatever can fail at the start fails before "listening"
-// is logged.
-func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger) (err error) {
+// is logged. The log tells how many of its lines were dropped.
+func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger, dropped func() int64) (err error) {
 	slog.SetDefault(slog.New(shortening{log.Handler()})) // the standard library's own lines
+	counts := newMetrics(s)
 	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
@@ -101,7 +102,8 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		recco.URL = cmp.Or(recco.URL, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, client.Promo(promo), client.Recommendations(recco))
+	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace,
+		countLoads(counts, "promo", client.Promo(promo)), countLoads(counts, "recommendations", client.Recommendations(recco)))
 
 	cookieKey := []byte(s.CookieKey)
 	if cookieKey == nil {
@@ -116,7 +118,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Assets:      assets,
 		Gather:      homepage.Gather,
 		Certificate: certificate.Template,
-		Receive:     uploads.Receive,
+		Receive:     countUploads(counts, uploads.Receive),
 		Limits: web.Limits{
 			Bytes:      s.UploadMaxBytes,
 			Files:      s.UploadMaxFiles,
@@ -136,10 +138,21 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 			}
 			return ""
 		},
-		Log: log,
+		Log:   log,
+		Meter: meterOf(counts),
 	})
 	if err != nil {
 		return err
+	}
+	metricsURL := "off"
+	if counts != nil {
+		server.Refused = counts.RequestRefused
+		url, stop, err := serveMetrics(ctx, s.MetricsAddr, counts.Handler(sampled(homepage, certificate, dropped)), log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		metricsURL = url
 	}
 	listener, err := serve.Activated()
 	if err != nil {
@@ -152,7 +165,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	}
 	log.InfoContext(ctx, "listening", "url", serve.URL(listener.Addr()),
 		"promo", redact.URL(promo.URL), "recommendations", redact.URL(recco.URL), "samples", samples,
-		"certificate", certificate.String(), "uploads", s.Uploads)
+		"certificate", certificate.String(), "uploads", s.Uploads, "metrics", metricsURL)
 	if missing != "" {
 		log.WarnContext(ctx, "only one service is set, so the other section shows samples", "missing", missing)
 	}

@@ -40,7 +40,7 @@ func TestRefusedByNetHTTP(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []int // each connection's goroutine is over before the server's end
-			server := serve.New(time.Minute, slog.New(slog.DiscardHandler))
+			server := serve.New(serve.Timeouts{Idle: time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler))
 			server.Refused = func(status int) { got = append(got, status) }
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error)

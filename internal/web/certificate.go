@@ -39,5 +39,8 @@ func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 		s.logFor(w).DebugContext(r.Context(), "certificate aborted", "err", err)
 		panic(http.ErrAbortHandler)
 	}
+	if s.Meter != nil {
+		s.Meter.CertificateIssued()
+	}
 	return nil
 }

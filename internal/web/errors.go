@@ -102,6 +102,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		s.logFor(w).Log(r.Context(), level, "request failed", "status", marked.status, "err", err)
 	}
+	if s.Meter != nil && isUpload(r) {
+		s.Meter.UploadRefused(refusalOf(marked))
+	}
 	view := newErrorView(marked.status, requestID(w))
 	if marked.detail != "" {
 		view.Detail = marked.detail

@@ -174,6 +174,7 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	if made.err != nil {
 		return made.err
 	}
+	s.countShown(all)
 	made.body.send(w, r)
 	return nil
 }
@@ -232,14 +233,18 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flash
 		_ = out.conn.Flush()
 	}
 	send(beginning)
+	var all homeSections // that went out
+	defer func() { s.countShown(all) }()
 	promo, recommendations := page.Promo.Arrived(), page.Recommendations.Arrived()
 	for promo != nil || recommendations != nil {
 		select {
 		case <-promo:
-			send(s.home.promo.get(page.Promo.Section()))
+			all.promo = page.Promo.Section()
+			send(s.home.promo.get(all.promo))
 			promo = nil
 		case <-recommendations:
-			send(s.home.recommendations.get(page.Recommendations.Section()))
+			all.recommendations = page.Recommendations.Section()
+			send(s.home.recommendations.get(all.recommendations))
 			recommendations = nil
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler) // the visitor has left: what there is must not look whole

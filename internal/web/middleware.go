@@ -155,13 +155,20 @@ func (w *closingWriter) WriteHeader(status int) {
 
 func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// logAccess writes one line a request, when its answer is out.
+// logAccess writes one line a request, when its answer is out, and counts it.
 func (s *server) logAccess(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		aborted := true
+		if s.Meter != nil {
+			s.Meter.RequestBegan()
+		}
 		defer func() {
+			took := time.Since(start)
+			if s.Meter != nil {
+				s.count(r, answer.Status(), aborted, took)
+			}
 			level := slog.LevelInfo
 			if isProbe(r) {
 				level = slog.LevelDebug // a probe every few seconds would drown the visitors
@@ -171,7 +178,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			}
 			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(w)),
 				slog.String("method", r.Method), slog.String("path", r.URL.Path),
-				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(time.Since(start))),
+				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(took)),
 				slog.Bool("aborted", aborted), slog.String("remote", s.Proxies.remote(r)))
 		}()
 		next.ServeHTTP(answer, r)

@@ -53,7 +53,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	case r.ContentLength > limit:
 		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
 	case s.Draining():
-		return fail(http.StatusServiceUnavailable, errors.New("draining"))
+		return fail(http.StatusServiceUnavailable, errDraining)
 	case !s.uploads.TryAcquire(1):
 		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
 	}
@@ -98,6 +98,9 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 func (s *server) showInvalid(w http.ResponseWriter, r *http.Request, invalid *validationError) error {
 	if wantsJSON(r) {
 		return &statusError{status: http.StatusUnprocessableEntity, detail: invalid.Error()}
+	}
+	if s.Meter != nil {
+		s.Meter.UploadRefused(refusalInvalid)
 	}
 	w.Header().Set(gzhttp.HeaderNoCompression, "1") // sent whole at once, see linger
 	return s.uploadPage.write(w, r, http.StatusUnprocessableEntity, uploadView{invalid, s.Limits})

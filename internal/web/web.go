@@ -25,7 +25,7 @@ import (
 	"homepage/internal/upload"
 )
 
-// Deps is all that the site uses. Every field is required.
+// Deps is all that the site uses. Every field but Meter is required.
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
@@ -39,6 +39,7 @@ type Deps struct {
 	Draining    func() bool                           // true once new uploads are to be refused
 	Unready     func(context.Context) (reason string) // why load balancers should send visitors elsewhere, for anyone to see; or empty
 	Log         *slog.Logger
+	Meter       Meter // nil if nobody counts
 }
 
 // Limits bound what visitors may upload.
@@ -53,7 +54,8 @@ type Limits struct {
 type server struct {
 	Deps
 	flashes  flashMessages
-	policies http.Header // of pages
+	policies http.Header                // of pages
+	routeOf  func(*http.Request) string // its pattern
 	uploads  *semaphore.Weighted
 	clients  *clientLimit // who uploads
 	// Writers that send a small certificate at one go. A large one goes past
@@ -93,10 +95,12 @@ func New(deps Deps) (http.Handler, error) {
 		return nil, err
 	}
 	s.policies = newPolicies(style)
-	return s.wrap(s.routes())
+	router := s.routes()
+	s.routeOf = patterns(router)
+	return s.wrap(router)
 }
 
-func (s *server) routes() http.Handler {
+func (s *server) routes() chi.Router {
 	router := chi.NewRouter()
 	router.Use(middleware.GetHead) // HEAD wherever there is GET
 	router.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error {

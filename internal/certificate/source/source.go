@@ -32,6 +32,7 @@ type Source struct {
 
 	newest    version // of the template in service
 	inService atomic.Pointer[certificate.Template]
+	loads     atomic.Pointer[Loads]
 }
 
 // version is what an answer says of its age (RFC 9110, 8.8), to ask only for a
@@ -101,7 +102,8 @@ func (s *Source) ReloadOn(ctx context.Context, hangups <-chan os.Signal) (stop f
 
 // load links what the source holds now and puts it in service. After an error,
 // errUnchanged among them, the template before stays.
-func (s *Source) load(ctx context.Context) error {
+func (s *Source) load(ctx context.Context) (err error) {
+	defer func(start time.Time) { s.record(start, err) }(time.Now())
 	file, newest, err := s.read(ctx)
 	if err != nil {
 		return err

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"homepage/internal/certificate/source"
+	"homepage/internal/home"
+	"homepage/internal/metrics"
+	"homepage/internal/upload"
+	"homepage/internal/web"
+)
+
+// newMetrics returns the program's counts, or nil if nobody is to see them.
+// Whoever would count then does nothing.
+func newMetrics(s settings) *metrics.Metrics {
+	if s.MetricsAddr == "" {
+		return nil
+	}
+	return metrics.New(s.build.Main.Version, s.build.GoVersion)
+}
+
+// meterOf returns what the site counts with, or nil.
+func meterOf(m *metrics.Metrics) web.Meter {
+	if m == nil {
+		return nil // and not a Meter that holds nil
+	}
+	return m
+}
+
+// countLoads counts the calls of a section's service.
+func countLoads[T interface{ Empty() bool }](m *metrics.Metrics, section string, load home.Load[T]) home.Load[T] {
+	if m == nil {
+		return load
+	}
+	return func(ctx context.Context, visit home.Visit) (home.Answer[T], error) {
+		start, state := time.Now(), home.Failed // should it panic
+		defer func() { m.SectionLoaded(section, string(state), time.Since(start)) }()
+		answer, err := load(ctx, visit)
+		switch {
+		case err != nil:
+		case answer.Content.Empty():
+			state = home.Empty
+		default:
+			state = home.Fresh
+		}
+		return answer, err
+	}
+}
+
+// receive is how the site stores uploads.
+type receive = func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+
+// countUploads counts the uploads that run and those that are stored.
+func countUploads(m *metrics.Metrics, store receive) receive {
+	if m == nil {
+		return store
+	}
+	return func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+		m.UploadBegan()
+		defer m.UploadEnded()
+		receipts, err := store(size, files)
+		if err == nil {
+			var bytes int64
+			for _, receipt := range receipts {
+				bytes += receipt.Bytes
+			}
+			m.UploadStored(len(receipts), bytes)
+		}
+		return receipts, err
+	}
+}
+
+// serveMetrics serves the counts on a listener of their own until it is stopped.
+// That is after the drain, so that the drain can be watched. It returns where
+// they are.
+func serveMetrics(ctx context.Context, address string, handler http.Handler, log *slog.Logger) (url string, stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", nil, fmt.Errorf("METRICS_ADDR: %w", err)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() { _ = server.Serve(listener) }() // until stop
+	return "http://" + listener.Addr().String() + "/metrics", func() { _ = server.Close() }, nil
+}
+
+// sampled is what the counts are completed with when they are asked for.
+func sampled(homepage *home.Home, certificate *source.Source, logLinesDropped func() int64) metrics.Sampled {
+	return metrics.Sampled{
+		Breakers:        homepage.Breakers,
+		Template:        func() metrics.TemplateLoads { return metrics.TemplateLoads(certificate.Loads()) },
+		LogLinesDropped: logLinesDropped,
+	}
+}
