@@ -83,6 +83,7 @@ type program struct {
 	folder  string // of its uploads
 	lines   <-chan map[string]any
 	hangups chan<- os.Signal
+	metrics string // where its metrics are, if anywhere
 	stop    func() error // drains it and returns what run returned
 }
 
@@ -115,7 +116,8 @@ func start(t *testing.T, variables map[string]string) *program {
 			}
 		}
 	})
-	p.url = fmt.Sprint(p.await(t, "listening")["url"])
+	line := p.await(t, "listening")
+	p.url, p.metrics = fmt.Sprint(line["url"]), fmt.Sprint(line["metrics"])
 	return p
 }
 
