@@ -9,6 +9,7 @@ package metrics
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -107,7 +108,7 @@ func code(status int) string {
 	if status == 0 {
 		return "aborted"
 	}
-	return fmt.Sprint(status)
+	return strconv.Itoa(status)
 }
 
 // RequestBegan counts a request as in flight until RequestEnded.
