@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -337,11 +338,11 @@ func TestMetricsOfReloads(t *testing.T) {
 	const failures, loaded = "homepage_certificate_template_reload_failures_total", "homepage_certificate_template_loaded_timestamp_seconds"
 	first := p.scrape(t)
 	put([]byte("no PDF"))
-	hangUp(t)
+	p.hangups <- syscall.SIGHUP
 	p.await(t, "certificate template not reloaded; the old one stays in service")
 	second := p.scrape(t)
 	put(fixture(t, "hybrid"))
-	hangUp(t)
+	p.hangups <- syscall.SIGHUP
 	p.await(t, "certificate template reloaded")
 	third := p.scrape(t)
 	if first[failures] != 0 || second[failures] != 1 || third[failures] != 1 {
@@ -370,7 +371,7 @@ func TestWhereMetricsAre(t *testing.T) {
 
 	var stderr bytes.Buffer
 	taken := strings.TrimPrefix(on.url, "http://")
-	err := run(t.Context(), nil, env(map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(), "METRICS_ADDR": taken}), io.Discard, &stderr)
+	err := run(t.Context(), new(orders), nil, env(map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(), "METRICS_ADDR": taken}), io.Discard, &stderr)
 	if got := exitStatus(err, &stderr); got != 1 || !strings.Contains(stderr.String(), "METRICS_ADDR") || strings.Contains(stderr.String(), "listening") {
 		t.Errorf("with an address that is taken: status %d, %q", got, stderr.String())
 	}

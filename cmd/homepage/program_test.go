@@ -83,7 +83,7 @@ type program struct {
 	folder  string // of its uploads
 	lines   <-chan map[string]any
 	hangups chan<- os.Signal
-	metrics string // where its metrics are, if anywhere
+	metrics string       // where its metrics are, if anywhere
 	stop    func() error // drains it and returns what run returned
 }
 
