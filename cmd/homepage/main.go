@@ -52,7 +52,7 @@ func main() {
 		// it grow to three times what is in use halves the collections.
 		debug.SetGCPercent(200)
 	}
-	err := run(ctx, orders, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, orders, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	lastWords := logging.NewQueue(os.Stderr, func(io.Writer) slog.Handler { return slog.DiscardHandler })
 	status := exitStatus(err, lastWords)
 	lastWords.Close()
@@ -71,23 +71,34 @@ type orders struct {
 	delay   serve.Delay      // between the end of the context and the drain
 }
 
-// run is the program. It serves until ctx is done and then drains, or checks a
-// template.
-func run(ctx context.Context, orders *orders, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "check" {
-		return check(ctx, args[1:], stdout)
+// run is the program. It serves until ctx is done and then drains, or carries
+// out a command.
+func run(ctx context.Context, orders *orders, args, environ []string, stdout, stderr io.Writer) error {
+	command, rest := "", args
+	if len(args) > 0 && (args[0] == "check" || args[0] == "config") {
+		command, rest = args[0], args[1:]
 	}
-	settings, err := parseSettings(args, getenv, stdout)
+	if command == "check" {
+		return check(ctx, rest, stdout)
+	}
+	settings, err := parseSettings(rest, environ, stdout)
 	if err != nil {
 		return err
+	}
+	format := logFormat(stderr, settings.LogLevel)
+	queue := logging.NewQueue(stderr, format)
+	defer queue.Close()
+	log := slog.New(format(queue))
+	for _, slip := range settings.slips {
+		log.WarnContext(ctx, "a variable of the environment is no setting, but looks like one", "variable", slip.variable, "did you mean", slip.setting)
+	}
+	if command == "config" {
+		return showConfig(stdout, settings)
 	}
 	// From here on a pipe that nobody reads is an error, and not the program's
 	// end by SIGPIPE (os/signal has the rules). Whatever only prints may end so.
 	signal.Ignore(syscall.SIGPIPE)
-	format := logFormat(stderr, settings.LogLevel)
-	queue := logging.NewQueue(stderr, format)
-	defer queue.Close()
-	return serveSite(ctx, orders, settings, slog.New(format(queue)), queue.Dropped)
+	return serveSite(ctx, orders, settings, log, queue.Dropped)
 }
 
 // exitStatus returns 0 for success, 2 for a command line or settings that can't

@@ -22,9 +22,11 @@ import (
 )
 
 // settings are all that can be set. Each field but Version is a flag, --service-timeout,
-// and an environment variable, SERVICE_TIMEOUT; the flag wins. Its type tag
-// names one of the kinds that parseSettings lists.
+// an environment variable, SERVICE_TIMEOUT, and a line of the file that Config
+// names; the first of these wins. Its type tag names one of the kinds that
+// parseSettings lists.
 type settings struct {
+	Config              string         `placeholder:"FILE" help:"File to read settings from, one NAME=value a line."`
 	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on: host:port, or unix:PATH for a Unix socket. A socket that systemd passes comes first."`
 	TrustedProxies      web.Proxies    `type:"proxies" placeholder:"LIST" help:"Proxies whose X-Forwarded-For names the client: addresses, CIDRs and the word unix, with commas or spaces between them. Without it, the header is ignored."`
 	PromoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
@@ -53,7 +55,9 @@ type settings struct {
 
 	Version kong.VersionFlag `help:"Show the version."`
 
-	build *debug.BuildInfo
+	build   *debug.BuildInfo
+	inForce []string // what homepage config prints; it holds no secret
+	slips   []slip
 }
 
 // secret is a value that nothing prints.
@@ -68,13 +72,20 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
+// badValue is a value of the named setting that can't be understood.
+type badValue struct{ name, text string }
+
+func (e badValue) Error() string { return e.text }
+
 // errShown says that help or the version was asked for and shown.
 var errShown = errors.New("shown")
 
-// parseSettings reads the settings from the command line and the environment.
-// It returns errShown after writing help or the version to stdout.
-func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (settings, error) {
+// parseSettings reads the settings from the command line, the environment and
+// the file that CONFIG names. It returns errShown after writing help or the
+// version to stdout.
+func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 	var s settings
+	from := newSources(environ)
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return s, errors.New("the program was built without modules")
@@ -83,11 +94,12 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	shown := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
-		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template."),
+		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template, and 'homepage config' to see the settings in force."),
 		kong.Writers(stdout, io.Discard),
 		kong.Vars{"version": version(build)},
 		kong.Exit(func(int) { shown = true }), // called by -h and --version alone
-		kong.Resolvers(fromEnvironment(getenv)),
+		kong.Bind(from),
+		kong.Resolvers(from),
 		kong.ValueFormatter(withVariable),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80}),
 
@@ -110,16 +122,20 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	if err != nil {
 		return settings{}, err
 	}
-	_, err = parser.Parse(twoDashes(args))
+	ctx, err := parser.Parse(twoDashes(args))
 	if shown {
 		return settings{}, errShown
 	}
 	if err != nil {
+		if bad, ok := errors.AsType[badValue](err); ok {
+			return settings{}, usageError{from.place(bad.name) + bad.text}
+		}
 		if bad, ok := errors.AsType[usageError](err); ok {
 			return settings{}, bad // without kong's own words around it
 		}
 		return settings{}, usageError{err.Error()}
 	}
+	s.inForce, s.slips = from.inForce(ctx), from.slips(variables(ctx.Model))
 	return s, nil
 }
 
@@ -134,13 +150,19 @@ func kind[T any](name, takes string, parse func(string) (T, error)) kong.Option 
 		value, err := parse(text)
 		switch {
 		case errors.Is(err, errSecret):
-			return usageError{fmt.Sprintf("%s (--%s) takes %s; its value is not shown, as it may hold a secret", variable(ctx.Value), ctx.Value.Name, takes)}
+			return bad(ctx.Value, "takes "+takes+"; its value is not shown, as it may hold a secret")
 		case err != nil:
-			return usageError{fmt.Sprintf("%s (--%s) is %q, but takes %s", variable(ctx.Value), ctx.Value.Name, text, takes)}
+			return bad(ctx.Value, fmt.Sprintf("is %q, but takes %s", text, takes))
 		}
 		target.Set(reflect.ValueOf(value))
 		return nil
 	}))
+}
+
+// bad says what is wrong with the value of a setting.
+func bad(v *kong.Value, wrong string) error {
+	name := variable(v)
+	return badValue{name, fmt.Sprintf("%s (--%s) %s", name, v.Name, wrong)}
 }
 
 // readHeaders reads the headers for a service. A flag that is repeated adds to
@@ -152,7 +174,7 @@ func readHeaders(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	header, err := service.ParseHeaders(text)
 	if err != nil {
-		return usageError{fmt.Sprintf("%s (--%s) takes one 'Name: value' a line, or @FILE: %v", variable(ctx.Value), ctx.Value.Name, err)}
+		return bad(ctx.Value, fmt.Sprintf("takes one 'Name: value' a line, or @FILE: %v", err))
 	}
 	all, _ := reflect.TypeAssert[http.Header](target) // nil at first
 	for name, values := range all {
@@ -249,17 +271,6 @@ func variable(v *kong.Value) string {
 		return ""
 	}
 	return strings.ToUpper(strings.ReplaceAll(v.Name, "-", "_"))
-}
-
-// fromEnvironment looks settings up. Kong's own env tags would bypass getenv,
-// and take an empty variable for a value.
-func fromEnvironment(getenv func(string) string) kong.ResolverFunc {
-	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if name := variable(flag.Value); name != "" && getenv(name) != "" {
-			return getenv(name), nil
-		}
-		return nil, nil
-	}
 }
 
 // withVariable adds the environment variable to a flag's help.

@@ -16,8 +16,11 @@ import (
 )
 
 // env is an environment of the given variables alone.
-func env(variables map[string]string) func(string) string {
-	return func(name string) string { return variables[name] }
+func env(variables map[string]string) (environ []string) {
+	for name, value := range variables {
+		environ = append(environ, name+"="+value)
+	}
+	return environ
 }
 
 func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {

@@ -37,6 +37,18 @@ func ParseProxies(list string) (Proxies, error) {
 	return p, nil
 }
 
+// String lists them as ParseProxies reads them.
+func (p Proxies) String() string {
+	var words []string
+	for _, prefix := range p.prefixes {
+		words = append(words, prefix.String())
+	}
+	if p.unix {
+		words = append(words, "unix")
+	}
+	return strings.Join(words, ", ")
+}
+
 // parsePrefix reads a CIDR or a single address. One of IPv4 that is written as
 // IPv6 becomes plain, as the addresses do that are compared with it.
 func parsePrefix(s string) (netip.Prefix, error) {
