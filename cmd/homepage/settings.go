@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -40,6 +42,7 @@ type settings struct {
 	SampleDelay         time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
 	CertificateTemplate string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
 	CertificateTimezone *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
+	SiteName            string         `type:"name" default:"Lamplight Library" help:"Name of the site, in its titles, header and footer."`
 	Uploads             string         `type:"folder" default:"uploads" help:"Folder to store uploads in. It is created if it is missing."`
 	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
 	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
@@ -115,6 +118,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		kind("size", "a size of zero or more, in bytes or in KiB, MiB, GiB or TiB, such as 256MiB or 0", atLeast(0, parseBytes)),
 		kind("size above zero", "a size above zero, in bytes or in KiB, MiB, GiB or TiB, such as 1GiB or 1048576", atLeast(1, parseBytes)),
 		kind("time zone", "an IANA time zone, such as Europe/Berlin or UTC", parseZone),
+		kind("name", "a name of one line", parseName),
 		kind("folder", "the path of a folder", parseFolder),
 		kind("key", "at least 32 bytes of any text", parseKey),
 		kind("level", "debug, info, warn or error", parseLevel),
@@ -243,6 +247,13 @@ func parseZone(s string) (*time.Location, error) {
 		return nil, errNotAllowed
 	}
 	return time.LoadLocation(s)
+}
+
+func parseName(s string) (string, error) {
+	if strings.TrimSpace(s) == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", errNotAllowed
+	}
+	return s, nil
 }
 
 func parseFolder(s string) (string, error) {

@@ -62,6 +62,8 @@ func TestABadSettingSaysItsNameAndWhatItTakes(t *testing.T) {
 		{nil, map[string]string{"UPLOAD_MAX_PER_CLIENT": "0"}, []string{"UPLOAD_MAX_PER_CLIENT", "above zero"}},
 		{nil, map[string]string{"COOKIE_KEY": "hunter2hunter2hunter2hunter2hun"}, []string{"COOKIE_KEY (--cookie-key) takes at least 32 bytes of any text; its value is not shown"}},
 		{[]string{"--cookie-key=hunter2"}, nil, []string{"COOKIE_KEY (--cookie-key) takes at least 32 bytes"}},
+		{nil, map[string]string{"SITE_NAME": " "}, []string{"SITE_NAME (--site-name)", "a name of one line"}},
+		{nil, map[string]string{"SITE_NAME": "two\nlines"}, []string{"SITE_NAME", "a name of one line"}},
 		{nil, map[string]string{"METRICS_ADDR": "9100"}, []string{`METRICS_ADDR (--metrics-addr) is "9100"`, "host:port"}},
 		{nil, map[string]string{"SHUTDOWN_TIMEOUT": "soon"}, []string{"SHUTDOWN_TIMEOUT", "duration above zero"}},
 		{nil, map[string]string{"LOG_LEVEL": "loud"}, []string{"LOG_LEVEL", "debug, info, warn or error"}},

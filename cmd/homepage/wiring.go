@@ -116,6 +116,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	site, err := web.New(web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,
+		SiteName:    s.SiteName,
 		Gather:      homepage.Gather,
 		Certificate: certificate.Template,
 		Receive:     countUploads(counts, uploads.Receive),

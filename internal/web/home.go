@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -88,8 +87,8 @@ type rendered struct {
 	err  error
 }
 
-func newHomePages(files fs.FS, assets *Assets, log *slog.Logger) (*homePages, error) {
-	set, err := parse(files, assets, "base.html", "home.html", "promo.html", "recommendations.html", "as-of.html")
+func newHomePages(l look, log *slog.Logger) (*homePages, error) {
+	set, err := l.parse("base.html", "home.html", "promo.html", "recommendations.html", "as-of.html")
 	if err != nil {
 		return nil, err
 	}

@@ -15,16 +15,30 @@ import (
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
-// parse parses the named templates as one set.
-func parse(files fs.FS, assets *Assets, names ...string) (*template.Template, error) {
+// look is what all pages are made of.
+type look struct {
+	files  fs.FS
+	assets *Assets
+	name   string       // the site's
+	style  template.CSS // of skeletonStyle; the policy of pages has its digest
+}
+
+// parse parses the named templates, and what the site says of itself, as one set.
+func (l look) parse(names ...string) (*template.Template, error) {
 	funcs := template.FuncMap{
-		"asset":  assets.URL,
-		"bytes":  formatBytes,
-		"link":   safeLink,
-		"first":  firstLetter,
-		"inline": func(name string) (template.CSS, error) { return readStyle(files, name) },
+		"site":  func() string { return l.name },
+		"asset": l.assets.URL,
+		"bytes": formatBytes,
+		"link":  safeLink,
+		"first": firstLetter,
+		"inline": func(name string) (template.CSS, error) {
+			if name != skeletonStyle {
+				return "", fmt.Errorf("no style but that of %s can be inline", skeletonStyle)
+			}
+			return l.style, nil
+		},
 	}
-	return template.New(names[0]).Funcs(funcs).ParseFS(files, names...)
+	return template.New(names[0]).Funcs(funcs).ParseFS(l.files, append(names, "site.html")...)
 }
 
 // fragment is a template bound to the type of its data, so that one that asks
@@ -66,12 +80,12 @@ type frame[T any] struct {
 	Data T
 }
 
-func newPage[T any](files fs.FS, name string, assets *Assets, examples ...T) (page[T], error) {
-	frames := make([]frame[T], len(examples))
-	for i, example := range examples {
-		frames[i] = frame[T]{homePath, example}
+func newPage[T any](l look, name string, examples ...T) (page[T], error) {
+	var frames []frame[T]
+	for _, example := range examples {
+		frames = append(frames, frame[T]{homePath, example}, frame[T]{uploadPath, example})
 	}
-	set, err := parse(files, assets, "base.html", name)
+	set, err := l.parse("base.html", name)
 	if err != nil {
 		return page[T]{}, err
 	}
@@ -94,10 +108,18 @@ func (p page[T]) write(w http.ResponseWriter, r *http.Request, status int, data 
 
 const htmlType = "text/html; charset=utf-8"
 
-// readStyle reads a style sheet that a page carries inside.
+// readStyle reads a style sheet that a page carries inside, with the line ends
+// that a browser makes of others before it takes the digest.
 func readStyle(files fs.FS, name string) (template.CSS, error) {
 	content, err := fs.ReadFile(files, name)
-	return template.CSS(content), err //nolint:gosec // the site's own file
+	if err != nil {
+		return "", err
+	}
+	style := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(content))
+	if !utf8.ValidString(style) || strings.ContainsRune(style, 0) || strings.Contains(strings.ToLower(style), "</style") {
+		return "", fmt.Errorf("%s: not a style sheet in UTF-8 that can stand in a page", name)
+	}
+	return template.CSS(style), nil //nolint:gosec // the site's own file
 }
 
 // writeBody answers with a body that is complete.

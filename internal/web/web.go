@@ -29,6 +29,7 @@ import (
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
+	SiteName    string
 	Gather      func(context.Context, home.Visit) home.Page
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
@@ -85,12 +86,15 @@ func New(deps Deps) (http.Handler, error) {
 		clients:  newClientLimit(deps.Limits.PerClient),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, pieceSize) }},
 	}
-	var errs [4]error
-	s.home, errs[0] = newHomePages(deps.Templates, deps.Assets, deps.Log)
-	s.uploadPage, errs[1] = newPage(deps.Templates, "upload.html", deps.Assets, uploadView{}, uploadView{&validationError{"A mistake.", "a.txt"}, deps.Limits})
-	s.errorPage, errs[2] = newPage(deps.Templates, "error.html", deps.Assets, errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	style, err := readStyle(deps.Templates, skeletonStyle)
-	errs[3] = err
+	if err != nil {
+		return nil, err
+	}
+	l := look{deps.Templates, deps.Assets, deps.SiteName, style}
+	var errs [3]error
+	s.home, errs[0] = newHomePages(l, deps.Log)
+	s.uploadPage, errs[1] = newPage(l, "upload.html", uploadView{}, uploadView{&validationError{"A mistake.", "a.txt"}, deps.Limits})
+	s.errorPage, errs[2] = newPage(l, "error.html", errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}

@@ -153,6 +153,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 	return web.Deps{
 		Templates:   templates.FS,
 		Assets:      assets,
+		SiteName:    "Lamplight Library",
 		Gather:      sections(promo, recco),
 		Certificate: func() *certificate.Template { return template },
 		Receive:     uploads.Receive,
