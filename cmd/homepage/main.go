@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // CERTIFICATE_TIMEZONE works where the system has no zones
 
@@ -75,11 +76,14 @@ type orders struct {
 // out a command.
 func run(ctx context.Context, orders *orders, args, environ []string, stdout, stderr io.Writer) error {
 	command, rest := "", args
-	if len(args) > 0 && (args[0] == "check" || args[0] == "config") {
+	if len(args) > 0 && slices.Contains([]string{"check", "config", "site"}, args[0]) {
 		command, rest = args[0], args[1:]
 	}
-	if command == "check" {
+	switch command {
+	case "check":
 		return check(ctx, rest, stdout)
+	case "site":
+		return site(rest, stdout)
 	}
 	settings, err := parseSettings(rest, environ, stdout)
 	if err != nil {

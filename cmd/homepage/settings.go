@@ -43,6 +43,7 @@ type settings struct {
 	CertificateTemplate string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
 	CertificateTimezone *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
 	SiteName            string         `type:"name" default:"Lamplight Library" help:"Name of the site, in its titles, header and footer."`
+	SiteFolder          string         `placeholder:"FOLDER" help:"Folder with your own templates and static files, which are laid over the built-in ones. 'homepage site export FOLDER' writes those to begin from."`
 	Uploads             string         `type:"folder" default:"uploads" help:"Folder to store uploads in. It is created if it is missing."`
 	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
 	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
@@ -97,7 +98,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 	shown := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
-		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template, and 'homepage config' to see the settings in force."),
+		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template, 'homepage config' to see the settings in force, and 'homepage site export FOLDER' to begin your own look."),
 		kong.Writers(stdout, io.Discard),
 		kong.Vars{"version": version(build)},
 		kong.Exit(func(int) { shown = true }), // called by -h and --version alone

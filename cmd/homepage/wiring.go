@@ -25,8 +25,6 @@ import (
 	"homepage/internal/upload"
 	"homepage/internal/web"
 	"homepage/pdfs"
-	"homepage/static"
-	"homepage/templates"
 )
 
 // logFormat returns what makes the log's handlers: of text for people if stderr
@@ -70,9 +68,13 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		return fmt.Errorf("UPLOADS is %s, where no upload can be stored; choose a folder that this program may write to: %w", cmp.Or(folder, s.Uploads), err)
 	}
 	defer func() { err = errors.Join(err, uploads.Close()) }()
-	assets, err := web.NewAssets(static.FS)
+	files, err := openSite(s.SiteFolder)
 	if err != nil {
-		return err
+		return fmt.Errorf("SITE_FOLDER can't be used: %w", err)
+	}
+	assets, err := web.NewAssets(files.static)
+	if err != nil {
+		return inSiteFolder(s.SiteFolder, err)
 	}
 
 	client := service.NewClient(service.Options{
@@ -114,7 +116,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	readiness := serve.NewReadiness(uploads.Try, "the disk does not answer", log)
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	site, err := web.New(web.Deps{
-		Templates:   templates.FS,
+		Templates:   files.templates,
 		Assets:      assets,
 		SiteName:    s.SiteName,
 		Gather:      homepage.Gather,
@@ -143,7 +145,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Meter: meterOf(counts),
 	})
 	if err != nil {
-		return err
+		return inSiteFolder(s.SiteFolder, err)
 	}
 	metricsURL := "off"
 	if counts != nil {

@@ -21,21 +21,21 @@ type Assets struct {
 	files map[string]*body  // by the part of the URL after assetPrefix
 }
 
-// NewAssets reads every file of files but Go's.
+// NewAssets reads every file of files.
 func NewAssets(files fs.FS) (*Assets, error) {
 	a := &Assets{urls: map[string]string{}, files: map[string]*body{}}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		extension := path.Ext(name)
-		if err != nil || entry.IsDir() || extension == ".go" {
+		if err != nil || entry.IsDir() {
 			return err
 		}
+		extension := path.Ext(name)
 		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
 		contentType, err := mediaType(extension)
 		if err != nil {
-			return fmt.Errorf("asset %s: %w", name, err)
+			return fmt.Errorf("static file %s: %w", name, err)
 		}
 		digest := sha256.Sum256(content)
 		fingerprinted := strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(digest[:6]) + extension
@@ -58,8 +58,20 @@ func mediaType(extension string) (string, error) {
 		return "image/svg+xml", nil
 	case ".png":
 		return "image/png", nil
+	case ".jpg", ".jpeg":
+		return "image/jpeg", nil
+	case ".webp":
+		return "image/webp", nil
+	case ".avif":
+		return "image/avif", nil
+	case ".gif":
+		return "image/gif", nil
+	case ".ico":
+		return "image/vnd.microsoft.icon", nil
+	case ".woff2":
+		return "font/woff2", nil
 	}
-	return "", fmt.Errorf("no media type for %q", extension)
+	return "", fmt.Errorf("no media type is known for %q", extension)
 }
 
 // URL returns the path under which the file is served.
