@@ -127,7 +127,7 @@ func TestABadSiteFolderStopsTheStart(t *testing.T) {
 			var stderr bytes.Buffer
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // should the folder be accepted
-			err := run(ctx, nil, env(map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(), "SITE_FOLDER": folder}), io.Discard, &stderr)
+			err := run(ctx, new(orders), nil, env(map[string]string{"ADDR": "127.0.0.1:0", "UPLOADS": t.TempDir(), "SITE_FOLDER": folder}), io.Discard, &stderr)
 			if got := exitStatus(err, &stderr); got != 1 {
 				t.Errorf("exit status %d, want 1", got)
 			}
@@ -148,7 +148,7 @@ func TestSiteExport(t *testing.T) {
 	t.Parallel()
 	export := func(args ...string) (status int, said string) {
 		var out bytes.Buffer
-		status = exitStatus(run(t.Context(), append([]string{"site"}, args...), nil, &out, io.Discard), &out)
+		status = exitStatus(run(t.Context(), new(orders), append([]string{"site"}, args...), nil, &out, io.Discard), &out)
 		return status, out.String()
 	}
 	folder := filepath.Join(t.TempDir(), "new", "look")
