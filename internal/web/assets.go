@@ -68,8 +68,6 @@ func mediaType(extension string) (string, error) {
 		return "image/gif", nil
 	case ".ico":
 		return "image/vnd.microsoft.icon", nil
-	case ".woff2":
-		return "font/woff2", nil
 	}
 	return "", fmt.Errorf("no media type is known for %q", extension)
 }
