@@ -103,7 +103,6 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	}
 
 	t.Run("input", func(t *testing.T) {
-		t.Parallel()
 		screen, terminal := openTerminal(t)
 		cmd := exec.CommandContext(ctx, file)
 		cmd.Stdin = terminal
@@ -131,7 +130,6 @@ func TestTheTerminalIsClosed(t *testing.T) {
 		}
 	})
 	t.Run("log", func(t *testing.T) {
-		t.Parallel()
 		screen, terminal := openTerminal(t)
 		cmd := exec.CommandContext(ctx, file)
 		cmd.Stderr = terminal
