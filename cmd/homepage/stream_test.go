@@ -2,17 +2,12 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -138,87 +133,6 @@ func TestWaitingPagesAreSmall(t *testing.T) {
 		t.Errorf("%d waiting pages took %d MiB, want at most %d", visitors, peak>>20, most>>20)
 	}
 	kill(t, cmd)
-}
-
-// A proxy as it is installed, and one that compresses, pass the pieces on.
-func TestStreamThroughNginx(t *testing.T) {
-	for name, settings := range map[string]string{"as it is": "", "with gzip": "gzip on; gzip_min_length 0;"} {
-		t.Run(name, func(t *testing.T) {
-			p, promo, recco := slowly(t)
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, startNginx(t, p.url, settings), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if settings != "" {
-				request.Header.Set("Accept-Encoding", "gzip")
-			}
-			response, err := client(t).Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			body := io.Reader(response.Body)
-			if settings != "" {
-				if body, err = gzip.NewReader(body); err != nil {
-					t.Fatal(err)
-				}
-			}
-			readUntil(t, body, "The offer is on its way…")
-			recco.open()
-			readUntil(t, body, "A book on cake")
-			promo.open()
-			readUntil(t, body, "Cake on Friday")
-			readUntil(t, body, "</html>")
-		})
-	}
-}
-
-// startNginx puts a real nginx in front of the program.
-func startNginx(t *testing.T, upstream, settings string) (url string) {
-	t.Helper()
-	binary, err := exec.LookPath("nginx")
-	if err != nil {
-		binary = "/usr/sbin/nginx" // which is not on everyone's path
-	}
-	reserved, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := reserved.Addr().String()
-	_ = reserved.Close()
-	folder := t.TempDir()
-	config := filepath.Join(folder, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, `
-		daemon off; master_process off; pid %[1]s/pid; error_log stderr;
-		events {}
-		http {
-			access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy;
-			fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
-			%[4]s
-			server { listen %[2]s; location / { proxy_pass %[3]s; } }
-		}`, folder, addr, upstream, settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), binary, "-p", folder, "-c", config)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for t.Context().Err() == nil { // until it listens, which it does not say
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			break
-		}
-		if cmd.ProcessState != nil {
-			t.Fatal("nginx ended")
-		}
-	}
-	return "http://" + addr
 }
 
 // begin opens a page without waiting for its end.
