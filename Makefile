@@ -60,8 +60,9 @@ audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 	go test -tags audit -run Audit -count=1 -v ./cmd/homepage
 
 # What the tests need: a C compiler for the race detector, a browser, four
-# readers of PDF, and a proxy. Each is a command and the package of Debian that has it.
-TOOLS := cc:gcc chromium-headless-shell:chromium-headless-shell qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx
+# readers of PDF, three proxies, and what checks units of systemd. Each is a
+# command and the package of Debian that has it.
+TOOLS := cc:gcc chromium-headless-shell:chromium-headless-shell qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd
 
 # Downloads leave the processor idle, so the tests are compiled meanwhile. What
 # that has to complain of, the tests will say.
