@@ -103,7 +103,7 @@ func TestContainerfile(t *testing.T) {
 				t.Errorf("%q is copied from the checkout", rest)
 			}
 		case "ENV":
-			for _, assignment := range strings.Fields(rest) {
+			for assignment := range strings.FieldsSeq(rest) {
 				name, value, _ := strings.Cut(assignment, "=")
 				variables[name] = value
 			}

@@ -193,28 +193,28 @@ func newTap(t *testing.T, site string) *tap {
 	return tapped
 }
 
-func (t *tap) Write(piece []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sent = append(t.sent, bytes.ToLower(piece)...)
-	t.more.Broadcast()
+func (s *tap) Write(piece []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = append(s.sent, bytes.ToLower(piece)...)
+	s.more.Broadcast()
 	return len(piece), nil
 }
 
 // await waits until the site was sent all the texts.
-func (t *tap) await(test *testing.T, texts ...string) {
-	test.Helper()
-	ctx, cancel := context.WithTimeout(test.Context(), 20*time.Second)
+func (s *tap) await(t *testing.T, texts ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	defer context.AfterFunc(ctx, t.more.Broadcast)()
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer context.AfterFunc(ctx, func() { _, _ = s.Write(nil) })() // wakes it
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, text := range texts {
-		for !bytes.Contains(t.sent, []byte(text)) {
+		for !bytes.Contains(s.sent, []byte(text)) {
 			if ctx.Err() != nil {
-				test.Fatalf("the site was not sent %q", text)
+				t.Fatalf("the site was not sent %q", text)
 			}
-			t.more.Wait()
+			s.more.Wait()
 		}
 	}
 }
@@ -281,7 +281,7 @@ func TestUploadsStreamThroughProxies(t *testing.T) {
 			request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/upload", io.MultiReader(
 				strings.NewReader("--b\r\nContent-Disposition: form-data; name=file; filename=slow.txt\r\n\r\n"),
 				bytes.NewReader(content[:half]),
-				endsAfter{pause},
+				endsAfter(pause.Done()),
 				bytes.NewReader(content[half:]),
 				strings.NewReader("\r\n--b--\r\n"),
 			))
@@ -312,10 +312,10 @@ func TestUploadsStreamThroughProxies(t *testing.T) {
 	}
 }
 
-// endsAfter is an empty reader that takes until ctx is done to end.
-type endsAfter struct{ ctx context.Context }
+// endsAfter is an empty reader that ends once the channel is closed.
+type endsAfter <-chan struct{}
 
 func (e endsAfter) Read([]byte) (int, error) {
-	<-e.ctx.Done()
+	<-e
 	return 0, io.EOF
 }
