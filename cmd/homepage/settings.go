@@ -76,10 +76,10 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// badValue is a value of the named setting that can't be understood.
-type badValue struct{ name, text string }
+// badValueError is a value of the named setting that can't be understood.
+type badValueError struct{ name, text string }
 
-func (e badValue) Error() string { return e.text }
+func (e badValueError) Error() string { return e.text }
 
 // errShown says that help or the version was asked for and shown.
 var errShown = errors.New("shown")
@@ -132,7 +132,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		return settings{}, errShown
 	}
 	if err != nil {
-		if bad, ok := errors.AsType[badValue](err); ok {
+		if bad, ok := errors.AsType[badValueError](err); ok {
 			return settings{}, usageError{from.place(bad.name) + bad.text}
 		}
 		if bad, ok := errors.AsType[usageError](err); ok {
@@ -167,7 +167,7 @@ func kind[T any](name, takes string, parse func(string) (T, error)) kong.Option 
 // bad says what is wrong with the value of a setting.
 func bad(v *kong.Value, wrong string) error {
 	name := variable(v)
-	return badValue{name, fmt.Sprintf("%s (--%s) %s", name, v.Name, wrong)}
+	return badValueError{name, fmt.Sprintf("%s (--%s) %s", name, v.Name, wrong)}
 }
 
 // readHeaders reads the headers for a service. A flag that is repeated adds to
