@@ -165,7 +165,7 @@ func TestASlipInTheEnvironmentIsWarnedOf(t *testing.T) {
 	} {
 		var stderr bytes.Buffer
 		err := run(t.Context(), new(orders), []string{"config"}, env(map[string]string{variable: "hunter2"}), io.Discard, &stderr)
-		if err != nil || !strings.Contains(stderr.String(), `"variable":"`+variable+`","did you mean":"`+setting+`"`) {
+		if err != nil || !strings.Contains(stderr.String(), `"variable":"`+variable+`","closest":"`+setting+`"`) {
 			t.Errorf("%v, %s=1 is answered with %q", err, variable, stderr.String())
 		}
 		if strings.Contains(stderr.String(), "hunter2") {

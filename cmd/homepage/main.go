@@ -94,7 +94,7 @@ func run(ctx context.Context, orders *orders, args, environ []string, stdout, st
 	defer queue.Close()
 	log := slog.New(format(queue))
 	for _, slip := range settings.slips {
-		log.WarnContext(ctx, "a variable of the environment is no setting, but looks like one", "variable", slip.variable, "did you mean", slip.setting)
+		log.WarnContext(ctx, "a variable of the environment is no setting, but looks like one", "variable", slip.variable, "closest", slip.setting)
 	}
 	if command == "config" {
 		return showConfig(stdout, settings)

@@ -10,14 +10,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"homepage/internal/redirect"
 )
 
 // MaxBody is the largest answer that is read, in bytes, decompressed.
 const MaxBody = 1 << 20
 
 const (
-	maxRedirects = 3
-	maxFault     = 400 // bytes of an error of the network or the protocol
+	maxFault = 400 // bytes of an error of the network or the protocol
 
 	// Of an answer that is a failure anyhow, the beginning is read for the log.
 	maxRefusal  = 4 << 10
@@ -58,8 +59,8 @@ func (c *Client) get(ctx context.Context, u *url.URL, header http.Header, about 
 		default:
 			return response, nil
 		}
-		if redirects == maxRedirects {
-			return response, redirectError{fmt.Sprintf("redirected more than %d times", maxRedirects)}
+		if redirects == redirect.Most {
+			return response, redirectError{fmt.Sprintf("redirected more than %d times", redirect.Most)}
 		}
 		if u, err = follow(u, response.header); err != nil {
 			return response, err
@@ -67,33 +68,21 @@ func (c *Client) get(ctx context.Context, u *url.URL, header http.Header, about 
 	}
 }
 
-// follow returns where a redirect leads. It keeps a service from sending us
-// elsewhere, to a neighbour in the network of the site, say, or back to plain
-// http; the header may hold keys that are for this host alone. Errors do not
-// say where it leads, since that is the service's own secret.
+// follow returns where a redirect leads. The header may hold keys that are for
+// the service's host alone.
 func follow(from *url.URL, header http.Header) (*url.URL, error) {
 	location := header.Get("Location")
 	if location == "" {
 		return nil, redirectError{"redirected without saying where to"}
 	}
 	to, err := from.Parse(location)
-	switch {
-	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
+	if err != nil {
 		return nil, redirectError{"redirected to what is not an http or https URL"}
-	case !strings.EqualFold(to.Hostname(), from.Hostname()) || explicitPort(to) != explicitPort(from):
-		return nil, redirectError{"redirected to another host"}
-	case from.Scheme == "https" && to.Scheme == "http":
-		return nil, redirectError{"redirected from https to http"}
+	}
+	if err := redirect.Check(from, to); err != nil {
+		return nil, redirectError{err.Error()}
 	}
 	return to, nil
-}
-
-// explicitPort returns the port of a URL, or "" if it is the usual one.
-func explicitPort(u *url.URL) string {
-	if port := u.Port(); port != map[string]string{"http": "80", "https": "443"}[u.Scheme] {
-		return port
-	}
-	return ""
 }
 
 // try sends one request. If the connection breaks before a byte of an answer,

@@ -20,6 +20,7 @@ import (
 
 	"homepage/internal/certificate"
 	"homepage/internal/redact"
+	"homepage/internal/redirect"
 )
 
 // Source is where a template comes from.
@@ -197,13 +198,14 @@ func (s *Source) fetch(ctx context.Context) (file []byte, newest version, err er
 	return file, version{response.Header.Get("ETag"), response.Header.Get("Last-Modified")}, err
 }
 
-const maxRedirects = 10
-
 func checkRedirect(next *http.Request, before []*http.Request) error {
-	if len(before) > maxRedirects {
-		return fmt.Errorf("redirected more than %d times", maxRedirects)
+	if len(before) > redirect.Most {
+		return fmt.Errorf("redirected more than %d times", redirect.Most)
 	}
-	next.Header.Del("Referer") // it tells the next site the query of this one
+	if err := redirect.Check(before[len(before)-1].URL, next.URL); err != nil {
+		return fmt.Errorf("%w, which is not followed; name the URL where the template is", err)
+	}
+	next.Header.Del("Referer") // it holds the query of this URL
 	return nil
 }
 

@@ -230,8 +230,8 @@ func TestURLsThatFail(t *testing.T) {
 		"/page.pdf":   "no PDF",
 		"/bad.pdf":    "redirected to what is not a URL",
 		"/escape.pdf": "redirected to what is not a URL",
-		"/ftp.pdf":    `protocol scheme "ftp"`,
-		"/loop.pdf":   "redirected more than 10 times",
+		"/ftp.pdf":    "redirected to what is not an http or https URL",
+		"/loop.pdf":   "redirected more than 3 times",
 	} {
 		timeout := time.Minute
 		if path == "/slow.pdf" {
@@ -253,20 +253,37 @@ func TestURLsThatFail(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	file := fixture(t, "hybrid")
 	referer := ""
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.Handle("/old.pdf", http.RedirectHandler("/new.pdf", http.StatusFound))
+	mux.HandleFunc("/new.pdf", func(w http.ResponseWriter, r *http.Request) {
 		referer = r.Header.Get("Referer")
 		_, _ = w.Write(file)
-	}))
-	defer elsewhere.Close()
-	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
+	})
+	server := httptest.NewServer(mux)
 	defer server.Close()
-	s, err := open(t.Context(), server.URL+"/?api_key=secret", 10*time.Second)
+	s, err := open(t.Context(), server.URL+"/old.pdf?api_key=secret", 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	serves(t, s, file)
 	if referer != "" {
 		t.Errorf("the redirect told %q", referer)
+	}
+}
+
+// Whoever answers can't send the program to its neighbours.
+func TestARedirectElsewhereIsNotFollowed(t *testing.T) {
+	asked := false
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/?token=secret", http.StatusFound))
+	defer server.Close()
+	_, err := open(t.Context(), server.URL, 10*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "redirected to another host, which is not followed") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v, want that it was redirected to another host", err)
+	}
+	if asked {
+		t.Error("the other host was asked")
 	}
 }
 
