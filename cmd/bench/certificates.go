@@ -22,7 +22,7 @@ func (b *bench) certificates() measure {
 	if b.tools.wrk != "" {
 		// The sides are close to each other, so it takes more to tell them apart.
 		steps = b.rounds(2*b.plan.rounds, "certificates", all, func(ctx context.Context, c contestant, s *side) error {
-			got, err := b.wrk(ctx, s.url+"/certificate", connections, 2*b.plan.load)
+			got, err := b.wrk(ctx, s.url+"/certificate", connections, b.plan.load)
 			if err != nil {
 				return err
 			}
