@@ -48,14 +48,22 @@ func spawnPiped(t *testing.T) *piped {
 	return p
 }
 
+// next returns the next log line, or nil after the last.
+func (p *piped) next(t *testing.T) (line map[string]any) {
+	t.Helper()
+	if !p.log.Scan() {
+		return nil
+	}
+	if err := json.Unmarshal(p.log.Bytes(), &line); err != nil {
+		t.Fatalf("%q: %v", p.log.Text(), err)
+	}
+	return line
+}
+
 // line returns the next log line with the message.
 func (p *piped) line(t *testing.T, message string) map[string]any {
 	t.Helper()
-	for p.log.Scan() {
-		var line map[string]any
-		if err := json.Unmarshal(p.log.Bytes(), &line); err != nil {
-			t.Fatalf("%q: %v", p.log.Text(), err)
-		}
+	for line := p.next(t); line != nil; line = p.next(t) {
 		if line["msg"] == message {
 			return line
 		}
@@ -115,16 +123,14 @@ func TestTheReaderOfTheLogStopsReading(t *testing.T) {
 	p.ask(t, requests)
 	seen := 0
 	var dropped float64
-	for dropped == 0 && p.log.Scan() {
-		var line map[string]any
-		if err := json.Unmarshal(p.log.Bytes(), &line); err != nil {
-			t.Fatalf("%q: %v", p.log.Text(), err)
-		}
+	for line := p.next(t); line != nil; line = p.next(t) {
 		if line["msg"] == "request" {
 			seen++
 		}
 		if line["level"] == "WARN" {
-			dropped, _ = line["lines"].(float64)
+			if dropped, _ = line["lines"].(float64); dropped > 0 {
+				break
+			}
 		}
 	}
 	if dropped == 0 || seen+int(dropped) != requests {

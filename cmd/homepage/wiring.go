@@ -131,7 +131,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Proxies:   s.TrustedProxies,
 		CookieKey: cookieKey,
 		Now:       func() time.Time { return time.Now().In(s.CertificateTimezone) },
-		Draining:  func() bool { return !server.Ready() },
+		Draining:  server.Draining,
 		Unready: func(probe context.Context) string {
 			if ctx.Err() != nil {
 				return "draining"

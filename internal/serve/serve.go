@@ -44,11 +44,11 @@ func New(timeouts Timeouts, log *slog.Logger) *Server {
 	return &Server{timeouts: timeouts, log: log}
 }
 
-// Ready reports whether the server has not begun to drain.
-func (s *Server) Ready() bool {
+// Draining reports whether the server has begun to drain.
+func (s *Server) Draining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.draining
+	return s.draining
 }
 
 // Run serves the handler's answers until ctx is done, and then drains. It takes

@@ -90,8 +90,8 @@ func TestDrain(t *testing.T) {
 	if response, body, err := get(t, server.url); err != nil || body != "whole" || response.Close {
 		t.Errorf("before the drain: %q, %v; it should be served and its connection kept", body, err)
 	}
-	if !server.Ready() {
-		t.Error("it is not ready before the drain")
+	if server.Draining() {
+		t.Error("it drains before it is told to")
 	}
 	answered := make(chan string)
 	go func() {
@@ -105,8 +105,8 @@ func TestDrain(t *testing.T) {
 	server.drain()
 	<-server.draining
 
-	if server.Ready() {
-		t.Error("it is ready while draining")
+	if !server.Draining() {
+		t.Error("it does not say that it drains")
 	}
 	if response, body, err := get(t, server.url); err != nil || body != "whole" || !response.Close {
 		t.Errorf("a new request while draining: %q, %v; it should be served and its connection closed", body, err)

@@ -16,17 +16,9 @@ import (
 // client of a request.
 func behind(tb testing.TB, trusted string) func(t *testing.T, peer string, forwarded ...string) string {
 	tb.Helper()
-	proxies, err := web.ParseProxies(trusted)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	log := &logBuffer{}
 	all, _ := deps(tb, log)
-	all.Proxies = proxies
-	handler, err := web.New(all)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	handler := trusting(tb, trusted, all)
 	return func(t *testing.T, peer string, forwarded ...string) string {
 		t.Helper()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
@@ -45,6 +37,20 @@ func behind(tb testing.TB, trusted string) func(t *testing.T, peer string, forwa
 		remote, _ := lines[0]["remote"].(string)
 		return remote
 	}
+}
+
+// trusting returns a site that trusts the proxies of a list.
+func trusting(tb testing.TB, list string, all web.Deps) http.Handler {
+	tb.Helper()
+	var err error
+	if all.Proxies, err = web.ParseProxies(list); err != nil {
+		tb.Fatal(err)
+	}
+	handler, err := web.New(all)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return handler
 }
 
 func TestTheClientBehindProxies(t *testing.T) {
@@ -122,15 +128,7 @@ func TestProxiesThatCantBeUnderstood(t *testing.T) {
 func TestTheLimitOfAClientBehindAProxy(t *testing.T) {
 	all, _ := deps(t, io.Discard)
 	all.Limits.PerClient = 1
-	proxies, err := web.ParseProxies("192.0.2.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all.Proxies = proxies
-	handler, err := web.New(all)
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler := trusting(t, "192.0.2.1", all)
 	post := func(forwarded string, body io.Reader) int {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/upload", body)
 		request.RemoteAddr = "192.0.2.1:80"
@@ -170,15 +168,7 @@ func TestAUnixPeerCantNameItselfAnAddress(t *testing.T) {
 	t.Chdir(t.TempDir()) // the names are relative
 	log := &logBuffer{}
 	all, _ := deps(t, log)
-	proxies, err := web.ParseProxies("10.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all.Proxies = proxies
-	handler, err := web.New(all)
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler := trusting(t, "10.0.0.1", all)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", "site.sock")
 	if err != nil {
 		t.Fatal(err)
