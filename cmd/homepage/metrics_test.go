@@ -300,7 +300,10 @@ func TestMetricsOfAVisitorWhoLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
+	page := bufio.NewScanner(response.Body)
+	for page.Scan() && !strings.Contains(page.Text(), `id="promo-title"`) { // with the beginning of the page or after it
+	}
+	if err := page.Err(); err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
