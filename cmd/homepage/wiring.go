@@ -22,7 +22,7 @@ import (
 	"homepage/internal/sample"
 	"homepage/internal/serve"
 	"homepage/internal/service"
-	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 	"homepage/internal/web"
 	"homepage/pdfs"
 )
@@ -62,7 +62,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
 	defer certificate.ReloadOn(ctx, orders.hangups)()
-	uploads, err := upload.Open(s.Uploads, s.UploadReserve)
+	uploads, err := disk.Open(s.Uploads, s.UploadReserve)
 	if err != nil {
 		folder, _ := filepath.Abs(s.Uploads) // or nothing
 		return fmt.Errorf("UPLOADS is %s, where no upload can be stored; choose a folder that this program may write to: %w", cmp.Or(folder, s.Uploads), err)

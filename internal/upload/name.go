@@ -2,7 +2,6 @@ package upload
 
 import (
 	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -92,13 +91,4 @@ func isReserved(name string) bool {
 		port, isPort = strings.CutPrefix(stem, "LPT")
 	}
 	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
-}
-
-// suffixed returns the n-th variant of a name: notes.txt, notes-1.txt and so on.
-func suffixed(name string, n int) string {
-	if n == 0 {
-		return name
-	}
-	extension := filepath.Ext(name)
-	return strings.TrimSuffix(name, extension) + "-" + strconv.Itoa(n) + extension
 }

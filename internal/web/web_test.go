@@ -30,6 +30,7 @@ import (
 	"homepage/internal/certificate"
 	"homepage/internal/home"
 	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 	"homepage/internal/web"
 	"homepage/pdfs"
 	"homepage/static"
@@ -141,7 +142,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		tb.Fatal(err)
 	}
 	folder := tb.TempDir()
-	uploads, err := upload.Open(folder, 0)
+	uploads, err := disk.Open(folder, 0)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 //go:build unix && !openbsd
 
-package upload
+package disk
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package upload_test
+package disk_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 )
 
 func Example() {
@@ -16,7 +17,7 @@ func Example() {
 	}
 	defer os.RemoveAll(folder)
 	const keepFree = 1 << 20 // bytes of the disk
-	store, err := upload.Open(folder, keepFree)
+	store, err := disk.Open(folder, keepFree)
 	if err != nil {
 		fmt.Println(err)
 		return

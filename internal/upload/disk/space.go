@@ -1,9 +1,11 @@
-package upload
+package disk
 
 import (
 	"fmt"
 	"os"
 	"sync"
+
+	"homepage/internal/upload"
 )
 
 // diskSpace bounds what uploads write, so that keepFree bytes of the disk stay
@@ -22,13 +24,13 @@ type diskSpace struct {
 // which other programs use too.
 const checkEvery = 8 << 20
 
-// check returns ErrNoSpace if size bytes would not fit on the disk now.
+// check returns upload.ErrNoSpace if size bytes would not fit on the disk now.
 func (d *diskSpace) check(size int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	left, err := d.left()
 	if err == nil && size > left {
-		err = fmt.Errorf("%w: %d bytes needed, %d left", ErrNoSpace, size, left)
+		err = fmt.Errorf("%w: %d bytes needed, %d left", upload.ErrNoSpace, size, left)
 	}
 	return err
 }
@@ -39,7 +41,7 @@ func (d *diskSpace) left() (int64, error) {
 	return free - d.keepFree - d.writing, err
 }
 
-// write writes to the file, or returns ErrNoSpace.
+// write writes to the file, or returns upload.ErrNoSpace.
 func (d *diskSpace) write(file *os.File, p []byte) (int, error) {
 	n := int64(len(p))
 	if err := d.begin(n); err != nil {
@@ -58,7 +60,7 @@ func (d *diskSpace) begin(n int64) error {
 			return err
 		}
 		if n > left {
-			return fmt.Errorf("%w: %d bytes to write, %d left", ErrNoSpace, n, left)
+			return fmt.Errorf("%w: %d bytes to write, %d left", upload.ErrNoSpace, n, left)
 		}
 		d.allowed = min(left, max(n, checkEvery))
 	}

@@ -1,4 +1,4 @@
-package upload
+package disk
 
 import (
 	"cmp"
@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"homepage/internal/upload"
 )
 
 // folder is what the path of a store named when it was opened.
@@ -132,7 +136,7 @@ func (f *folder) try() (err error) {
 // then, it takes back the names that it gave.
 // A failed sync is final: the system may have dropped the pages that it could
 // not write, and a second sync would not report it.
-func (f *folder) publish(all []*tempFile) (receipts []Receipt, err error) {
+func (f *folder) publish(all []*tempFile) (receipts []upload.Receipt, err error) {
 	for _, t := range all {
 		if err := t.file.Sync(); err != nil {
 			return nil, err
@@ -147,7 +151,7 @@ func (f *folder) publish(all []*tempFile) (receipts []Receipt, err error) {
 		}
 	}()
 	for _, t := range all {
-		meant := CleanName(t.receipt.Original)
+		meant := upload.CleanName(t.receipt.Original)
 		t.receipt.Name, err = f.name(t.file, meant)
 		if err != nil {
 			return receipts, err
@@ -200,6 +204,15 @@ func (f *folder) lookAhead(name string, n int) (int, error) {
 		far *= 2
 	}
 	return n + sort.Search(far-n, func(i int) bool { return isFree(n + i) }), failed
+}
+
+// suffixed returns the n-th variant of a name: notes.txt, notes-1.txt and so on.
+func suffixed(name string, n int) string {
+	if n == 0 {
+		return name
+	}
+	extension := filepath.Ext(name)
+	return strings.TrimSuffix(name, extension) + "-" + strconv.Itoa(n) + extension
 }
 
 // sync makes the names in the folder survive a crash. Windows can't sync a

@@ -1,4 +1,4 @@
-package upload_test
+package disk_test
 
 import (
 	"errors"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 )
 
 func must(t *testing.T, err error) {
@@ -27,7 +28,7 @@ func must(t *testing.T, err error) {
 
 // wantUnavailable checks that no upload can be stored, for the reason, which
 // tells nothing of the machine.
-func wantUnavailable(t *testing.T, store *upload.Store, reason string) {
+func wantUnavailable(t *testing.T, store *disk.Store, reason string) {
 	t.Helper()
 	_, err := store.Receive(-1, sequence(nil, text("refused.txt", "refused")))
 	if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != reason {
@@ -36,14 +37,14 @@ func wantUnavailable(t *testing.T, store *upload.Store, reason string) {
 	wantTry(t, store, reason)
 }
 
-func wantTry(t *testing.T, store *upload.Store, reason string) {
+func wantTry(t *testing.T, store *disk.Store, reason string) {
 	t.Helper()
 	if got, err := store.Try(); got != reason || (err != nil) != (reason != "") {
 		t.Errorf("a try: %q and %v, want %q", got, err, reason)
 	}
 }
 
-func wantStored(t *testing.T, store *upload.Store, folder, name string) {
+func wantStored(t *testing.T, store *disk.Store, folder, name string) {
 	t.Helper()
 	wantTry(t, store, "")
 	if _, err := store.Receive(-1, sequence(nil, text(name, name))); err != nil {
@@ -102,7 +103,7 @@ func TestAFolderThatIsMoved(t *testing.T) {
 func TestAFolderThatIsReplacedAmidAnUpload(t *testing.T) {
 	for n, kind := range []string{"unnamed", "linked", "renamed"} {
 		t.Run(kind, func(t *testing.T) {
-			store, folder := openWith(t, func(folder string) (*upload.Store, error) { return upload.OpenNth(folder, n) })
+			store, folder := openWith(t, func(folder string) (*disk.Store, error) { return disk.OpenNth(folder, n) })
 			moved := filepath.Join(t.TempDir(), "moved")
 			read, write := io.Pipe()
 			ended := make(chan error)
@@ -147,7 +148,7 @@ func TestADiskThatBecomesReadOnly(t *testing.T) {
 // The start says which folder can't be used.
 func TestOpenNamesTheFolder(t *testing.T) {
 	folder := smallDisk(t, unix.MS_RDONLY)
-	if _, err := upload.Open(folder, 0); err == nil || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "read-only") {
+	if _, err := disk.Open(folder, 0); err == nil || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("error %v, want one that names %s", err, folder)
 	}
 }

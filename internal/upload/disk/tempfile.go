@@ -1,4 +1,4 @@
-package upload
+package disk
 
 import (
 	"crypto/rand"
@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+
+	"homepage/internal/upload"
 )
 
 // tempFiles makes temporary files, which nobody sees until they are published
@@ -56,7 +58,7 @@ func (t namedTempFiles) discard(file *os.File) error {
 // tempFile is a temporary file and its receipt, which lacks the final name.
 type tempFile struct {
 	file    *os.File
-	receipt Receipt
+	receipt upload.Receipt
 }
 
 // fill copies the body to the file, a buffer at a time, and hashes it.

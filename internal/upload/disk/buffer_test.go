@@ -1,14 +1,14 @@
-package upload_test
+package disk_test
 
 import (
 	"testing"
 
-	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 )
 
 func TestBuffers(t *testing.T) {
 	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
-	var buffers upload.Buffers
+	var buffers disk.Buffers
 	if got := len(buffers.Take(100 * kib)); got != 100*kib {
 		t.Errorf("an upload of 100 KiB gets %d bytes", got)
 	}
@@ -18,7 +18,7 @@ func TestBuffers(t *testing.T) {
 	if got := len(buffers.Take(-1)); got != mib {
 		t.Errorf("an upload of unknown size gets %d bytes", got)
 	}
-	buffers = upload.Buffers{}
+	buffers = disk.Buffers{}
 	var all [][]byte
 	total := 0
 	for range 64 {

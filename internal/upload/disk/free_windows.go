@@ -1,4 +1,4 @@
-package upload
+package disk
 
 import (
 	"math"

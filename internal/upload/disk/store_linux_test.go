@@ -1,4 +1,4 @@
-package upload_test
+package disk_test
 
 import (
 	"errors"
@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 )
 
 // smallDisk mounts a real file system of 4 MiB, which only root may do. For
@@ -70,9 +71,9 @@ func lyingDisk(t *testing.T) string {
 	return folder
 }
 
-func openAt(t *testing.T, folder string, keepFree int64) *upload.Store {
+func openAt(t *testing.T, folder string, keepFree int64) *disk.Store {
 	t.Helper()
-	store, err := upload.Open(folder, keepFree)
+	store, err := disk.Open(folder, keepFree)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func (w watchedReader) Read(p []byte) (int, error) {
 
 func TestOpenRefusesAFolderThatCantBeWritten(t *testing.T) {
 	folder := smallDisk(t, unix.MS_RDONLY)
-	if _, err := upload.Open(folder, 0); !errors.Is(err, unix.EROFS) {
+	if _, err := disk.Open(folder, 0); !errors.Is(err, unix.EROFS) {
 		t.Errorf("error %v, want that the file system is read-only", err)
 	}
 }
@@ -217,7 +218,7 @@ func TestOpenRefusesAFolderThatCantBeWritten(t *testing.T) {
 // The file system of message queues knows neither links nor renaming.
 func TestOpenRefusesAFileSystemThatCantPublish(t *testing.T) {
 	folder := mount(t, "mqueue", 0, "")
-	_, err := upload.Open(folder, 0)
+	_, err := disk.Open(folder, 0)
 	if err == nil {
 		t.Fatal("it was accepted")
 	}
@@ -254,7 +255,7 @@ func TestATemporaryFileHasNoName(t *testing.T) {
 func TestTemporaryFilesWithNames(t *testing.T) {
 	for n, kind := range map[int]string{1: "linked", 2: "renamed"} {
 		t.Run(kind, func(t *testing.T) {
-			store, folder := openWith(t, func(folder string) (*upload.Store, error) { return upload.OpenNth(folder, n) })
+			store, folder := openWith(t, func(folder string) (*disk.Store, error) { return disk.OpenNth(folder, n) })
 			_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
 				yield(text("a.txt", "one"), nil)
 				yield(text("a.txt", "two"), nil)

@@ -1,4 +1,4 @@
-package upload_test
+package disk_test
 
 import (
 	"bytes"
@@ -19,14 +19,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"homepage/internal/upload"
+	"homepage/internal/upload/disk"
 )
 
-func open(tb testing.TB) (*upload.Store, string) {
+func open(tb testing.TB) (*disk.Store, string) {
 	tb.Helper()
-	return openWith(tb, func(folder string) (*upload.Store, error) { return upload.Open(folder, 0) })
+	return openWith(tb, func(folder string) (*disk.Store, error) { return disk.Open(folder, 0) })
 }
 
-func openWith(tb testing.TB, opener func(folder string) (*upload.Store, error)) (*upload.Store, string) {
+func openWith(tb testing.TB, opener func(folder string) (*disk.Store, error)) (*disk.Store, string) {
 	tb.Helper()
 	folder := tb.TempDir()
 	store, err := opener(folder)
@@ -151,7 +152,7 @@ func TestManySendersOfOneName(t *testing.T) {
 	manySendersOfOneName(t, store, folder)
 }
 
-func manySendersOfOneName(t *testing.T, store *upload.Store, folder string) {
+func manySendersOfOneName(t *testing.T, store *disk.Store, folder string) {
 	t.Helper()
 	const senders = 48
 	var group sync.WaitGroup
@@ -258,7 +259,7 @@ func TestOpenSweepsTheFolder(t *testing.T) {
 		}
 	}
 	for range 2 {
-		store, err := upload.Open(folder, 0)
+		store, err := disk.Open(folder, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +274,7 @@ func TestOpenSweepsTheFolder(t *testing.T) {
 
 func TestOpenCreatesTheFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
-	store, err := upload.Open(folder, 0)
+	store, err := disk.Open(folder, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +292,7 @@ func TestOpenRefusesAFile(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := upload.Open(file, 0); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := disk.Open(file, 0); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("error %v, want one that names %s", err, file)
 	}
 }
