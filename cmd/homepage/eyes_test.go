@@ -51,6 +51,7 @@ type focus struct {
 func TestTheFocusIsSeen(t *testing.T) {
 	t.Parallel()
 	p, tab := start(t, map[string]string{"UPLOAD_MAX_FILES": "2"}), openTab(t)
+	leaveWhenAsked(t, tab)
 	drive(t, tab, chromedp.EmulateViewport(1000, 800))
 	pages := []struct {
 		name  string
@@ -120,6 +121,8 @@ func TestPagesOnPaper(t *testing.T) {
 		chromedp.Navigate(p.url+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "a.txt", []byte("a"))}),
 		chromedp.Click(chromedp.CSS("#send")),
+		chromedp.WaitVisible(chromedp.CSS("#upload.done")),
+		chromedp.Navigate(p.url),
 		chromedp.WaitVisible(chromedp.CSS(".notice")))
 	if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},

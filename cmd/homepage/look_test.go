@@ -322,7 +322,9 @@ func TestLongWordsWrap(t *testing.T) {
 		chromedp.Navigate(p.url+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "ספרים"+longWord, []byte("a")), write(t, longWord, nil)}))
 	checkNothingIsCutOff(t, tab)
-	drive(t, tab, chromedp.Click(chromedp.CSS("#queue li:last-child .remove")), chromedp.Click(chromedp.CSS("#send")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	drive(t, tab, chromedp.Click(chromedp.CSS("#queue li:last-child .remove")), chromedp.Click(chromedp.CSS("#send")), chromedp.WaitVisible(chromedp.CSS("#upload.done")))
+	checkNothingIsCutOff(t, tab)
+	drive(t, tab, chromedp.Navigate(p.url), chromedp.WaitVisible(chromedp.CSS(".notice")))
 	checkNothingIsCutOff(t, tab)
 	if got := evaluate[string](t, tab, `getComputedStyle(document.querySelector(".notice strong")).direction`); got != "rtl" {
 		t.Errorf("a Hebrew file name runs %s", got)

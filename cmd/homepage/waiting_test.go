@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -11,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const waiting = `document.querySelector("#queue .sending .state")?.textContent === "Waiting for a free place…"`
+const waiting = "The site is busy. Waiting for a free place…"
 
 // busy answers as a site does that has no free place.
 func busy(w http.ResponseWriter, r *http.Request, status int, retryAfter string) {
@@ -32,12 +31,10 @@ func TestTheFormWaitsForAFreePlace(t *testing.T) {
 		chromedp.Navigate(p.url+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "list.txt", []byte("first")), write(t, "list.txt", []byte("second"))}),
 		chromedp.Click(chromedp.CSS("#send")))
-	read(t, tab, chromedp.Poll[bool](waiting))
-	if got := evaluate[string](t, tab, `document.getElementById("status").textContent`); got != "list.txt: Waiting for a free place…" {
-		t.Errorf("screen readers hear %q", got)
-	}
+	await(t, tab, rowSays("list.txt", "place", waiting))
+	await(t, tab, `document.getElementById("status").textContent === "list.txt waits for a free place."`)
 	slow.finish(t)
-	drive(t, tab, chromedp.WaitVisible(chromedp.CSS(".notice")))
+	drive(t, tab, chromedp.WaitVisible(chromedp.CSS("#upload.done")))
 	checkStored(t, p, "list.txt", []byte("first"))
 	checkStored(t, p, "list-1.txt", []byte("second"))
 }
@@ -68,7 +65,7 @@ func TestTheFormWaitsAsLongAsItIsTold(t *testing.T) {
 		chromedp.Navigate(front+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "a.txt", []byte("a"))}),
 		chromedp.Click(chromedp.CSS("#send")),
-		chromedp.WaitVisible(chromedp.CSS(".notice")))
+		chromedp.WaitVisible(chromedp.CSS("#upload.done")))
 	checkStored(t, p, "a.txt", []byte("a"))
 	if got := posts.Load(); got != 4 {
 		t.Errorf("%d posts, want 4", got)
@@ -84,7 +81,7 @@ func TestTheFormStopsWaiting(t *testing.T) {
 		cancel           bool
 		says             string
 	}{
-		{"cancelled", "300", true, "Cancelled."},
+		{"cancelled", "300", true, "Cancelled. You can send it again."},
 		{"more than ten minutes", "601", false, "We are busy."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,14 +99,14 @@ func TestTheFormStopsWaiting(t *testing.T) {
 				chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "a.txt", []byte("a"))}),
 				chromedp.Click(chromedp.CSS("#send")))
 			if test.cancel {
-				read(t, tab, chromedp.Poll[bool](waiting))
+				await(t, tab, rowSays("a.txt", "place", waiting))
 				drive(t, tab, chromedp.Click(chromedp.CSS("#queue .cancel"), chromedp.NodeVisible))
 			}
-			read(t, tab, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector("#queue .failed .state")?.textContent === %q`, test.says)))
+			await(t, tab, rowSays("a.txt", "failed", test.says))
 			free.Store(true)
 			drive(t, tab,
 				chromedp.Click(chromedp.CSS("#queue .again"), chromedp.NodeVisible),
-				chromedp.WaitVisible(chromedp.CSS(".notice")))
+				chromedp.WaitVisible(chromedp.CSS("#upload.done")))
 			checkStored(t, p, "a.txt", []byte("a"))
 		})
 	}

@@ -110,6 +110,7 @@ func writeReceipts(w http.ResponseWriter, receipts []upload.Receipt) error {
 	type file struct {
 		Name     string `json:"name"`
 		Original string `json:"original"`
+		Existed  string `json:"existed,omitempty"` // see upload.Receipt
 		Bytes    int64  `json:"bytes"`
 		SHA256   string `json:"sha256"`
 	}
@@ -117,7 +118,7 @@ func writeReceipts(w http.ResponseWriter, receipts []upload.Receipt) error {
 		Files []file `json:"files"`
 	}{make([]file, len(receipts))}
 	for i, r := range receipts {
-		answer.Files[i] = file{r.Name, r.Original, r.Bytes, hex.EncodeToString(r.SHA256[:])}
+		answer.Files[i] = file{r.Name, r.Original, r.Existed, r.Bytes, hex.EncodeToString(r.SHA256[:])}
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {

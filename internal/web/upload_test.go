@@ -116,6 +116,11 @@ func TestUploadForJSON(t *testing.T) {
 	if got.status != http.StatusCreated || got.body != want || got.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %s %s, want 201 with\n%s", got.status, got.header.Get("Content-Type"), got.body, want)
 	}
+	body, contentType = form(t, file{"../a.txt", "abc"})
+	got = do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json")
+	if want := `"name":"a-1.txt","original":"../a.txt","existed":"a.txt",`; !strings.Contains(got.body, want) {
+		t.Errorf("%s, want %s in it", got.body, want)
+	}
 }
 
 // contentTypeB announces a form with the boundary b.
