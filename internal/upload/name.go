@@ -6,7 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
 // maxName is the length of the longest name, in bytes: the 255 that ext4, APFS
@@ -25,6 +25,8 @@ func CleanName(name string) string {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9': // most, which need no tables
 			return r
+		case isJoiner(r): // normalize decides, which sees what they join
+			return r
 		// Controls, and marks such as those that reverse the order of
 		// letters on screen, so that an .exe looks like a .txt.
 		case unicode.Is(unicode.C, r), r == '\u2028', r == '\u2029':
@@ -40,7 +42,7 @@ func CleanName(name string) string {
 	}, name)
 	// Only now, since a character that was removed may have kept a letter and
 	// its accent apart.
-	name = trim(norm.NFC.String(name))
+	name = trim(normalize(name))
 	if name == "" {
 		return "file"
 	}
@@ -56,8 +58,8 @@ func trim(name string) string {
 	return strings.TrimRight(strings.TrimLeft(name, ".- "), ". ")
 }
 
-// shorten cuts a name between two characters, to at most limit bytes, and keeps
-// an extension of ordinary length.
+// shorten cuts a name between two characters, as people see them (UAX #29), to
+// at most limit bytes, and keeps an extension of ordinary length.
 func shorten(name string, limit int) string {
 	if len(name) <= limit {
 		return name
@@ -66,11 +68,16 @@ func shorten(name string, limit int) string {
 	if len(extension) > 16 {
 		extension = ""
 	}
-	end := limit - len(extension)
-	for !utf8.RuneStart(name[end]) {
-		end--
+	end, room := 0, limit-len(extension)
+	for character := graphemes.FromString(name); character.Next() && character.End() <= room; {
+		end = character.End()
 	}
-	return trim(name[:end]) + extension
+	if end == 0 { // a letter with hundreds of accents
+		for end = room; !utf8.RuneStart(name[end]); {
+			end--
+		}
+	}
+	return trim(dropJoiners(name[:end])) + extension // a joiner may have lost its second
 }
 
 // isReserved tells whether Windows would take the name for a device's, which it
