@@ -117,12 +117,11 @@ func TestPagesOnPaper(t *testing.T) {
 			t.Errorf("%s: on paper it offers %q", name, got)
 		}
 	}
+	setScript(t, tab, false)
 	drive(t, tab,
 		chromedp.Navigate(p.url+"/upload"),
 		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "a.txt", []byte("a"))}),
 		chromedp.Click(chromedp.CSS("#send")),
-		chromedp.WaitVisible(chromedp.CSS("#upload.done")),
-		chromedp.Navigate(p.url),
 		chromedp.WaitVisible(chromedp.CSS(".notice")))
 	if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},

@@ -324,7 +324,12 @@ func TestLongWordsWrap(t *testing.T) {
 	checkNothingIsCutOff(t, tab)
 	drive(t, tab, chromedp.Click(chromedp.CSS("#queue li:last-child .remove")), chromedp.Click(chromedp.CSS("#send")), chromedp.WaitVisible(chromedp.CSS("#upload.done")))
 	checkNothingIsCutOff(t, tab)
-	drive(t, tab, chromedp.Navigate(p.url), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	setScript(t, tab, false)
+	drive(t, tab,
+		chromedp.Navigate(p.url+"/upload"),
+		chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{write(t, "ספרים"+longWord, []byte("a"))}),
+		chromedp.Click(chromedp.CSS("#send")),
+		chromedp.WaitVisible(chromedp.CSS(".notice")))
 	checkNothingIsCutOff(t, tab)
 	if got := evaluate[string](t, tab, `getComputedStyle(document.querySelector(".notice strong")).direction`); got != "rtl" {
 		t.Errorf("a Hebrew file name runs %s", got)

@@ -214,7 +214,7 @@ func TestSectionsComeInAnyOrder(t *testing.T) {
 				"heading A library that stays up late",
 				"region Cake on Friday", "heading Cake on Friday",
 				"region Chosen for you", "heading Chosen for you", "heading A book on cake", "heading Another",
-				"region At the desk", "heading At the desk", "heading Hand in your reading list", "heading Download your certificate",
+				"region At the desk", "heading At the desk", "heading Send us your reading list", "heading Download your certificate",
 				"contentinfo",
 			}
 			if got := spoken(t, tab); !slices.Equal(got, want) {
@@ -278,6 +278,7 @@ func TestSectionsDoNotShiftThePage(t *testing.T) {
 		promo, recco string
 	}{
 		{"both come", cake, cakeBook},
+		{"as on the sample site", `{"title":"The Winter Reading Challenge","text":"Finish three books before the days grow longer, send us your reading list, and take home a certificate. Cocoa is on us every Thursday night.","url":"/upload","action":"Send your reading list"}`, `{"items":[` + strings.Repeat(`{"title":"The Time Machine","reason":"Because the nights are long and you like them stormy"},`, 5) + `{"title":"Walden"}]}`},
 		{"little comes", `{"title":"Cake"}`, `{"items":[{"title":"A book"}]}`},
 		{"both fail", "<html>", "<html>"},
 	} {

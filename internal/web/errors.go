@@ -41,13 +41,13 @@ func failWith(status int, detail string, cause error) error {
 func sentence(status int) string {
 	switch status {
 	case http.StatusBadRequest:
-		return "We could not make sense of the request, so nothing was stored."
+		return "We could not make sense of the request, so nothing was stored. Please go back and try again."
 	case http.StatusForbidden:
 		return "The request came from another site, so it was not carried out. Please use the form on this one."
 	case http.StatusNotFound:
-		return "There is nothing at this address. It may have moved, or the link may have a slip in it."
+		return "There is nothing at this address. It may have moved, or the link may have a slip in it. Please start from the homepage."
 	case http.StatusMethodNotAllowed:
-		return "This address can't be used that way."
+		return "This address can't be used that way. Please start from the homepage."
 	case http.StatusRequestTimeout:
 		return "Nothing more arrived for a while, so the connection was given up and nothing was stored. Please try again."
 	case http.StatusRequestEntityTooLarge:
@@ -55,7 +55,7 @@ func sentence(status int) string {
 	case http.StatusUnsupportedMediaType:
 		return "The upload was not sent as a form with files (multipart/form-data with a boundary). Please use the form on this site."
 	case http.StatusUnprocessableEntity:
-		return "The form has a mistake in it, so nothing was stored."
+		return "The form has a mistake in it, so nothing was stored. Please put it right and send it again."
 	case http.StatusInternalServerError:
 		return "Something went wrong on our side. It has been noted; please try again in a moment."
 	case http.StatusServiceUnavailable:

@@ -147,7 +147,7 @@ func badForm(status int, wrong *multipart.MalformedError) error {
 	if wrong.Part > 0 {
 		subject = fmt.Sprintf("part %d of the form", wrong.Part)
 	}
-	detail := fmt.Sprintf("Nothing was stored, because %s %s.", subject, wrong.Problem)
+	detail := fmt.Sprintf("Nothing was stored, because %s %s. Please use the form on this site.", subject, wrong.Problem)
 	if errors.Is(wrong, io.ErrUnexpectedEOF) {
 		detail = cutShort
 	}
