@@ -55,3 +55,23 @@ func TestAnUploadRenewsTheNotice(t *testing.T) {
 		t.Error("the notice is shown more than an hour after the last upload")
 	}
 }
+
+// Who asks for JSON has the receipts, and gets no notice too; one that waits to
+// be shown stays. A receipt says if the name was taken.
+func TestReceiptsLeaveNoNotice(t *testing.T) {
+	s := newSite(t)
+	waiting := flash(t, s, file{"a.txt", "first"})
+	for _, cookie := range []string{"", "flash=" + waiting.Value} {
+		body, contentType := form(t, file{"b.txt", "b"})
+		got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json", "Cookie", cookie)
+		if got.status != http.StatusCreated || got.header.Get("Set-Cookie") != "" {
+			t.Errorf("status %d with the cookie %q, want 201 with none", got.status, got.header.Get("Set-Cookie"))
+		}
+	}
+	body, contentType := form(t, file{"a.txt", "abc"})
+	got := do(t, visitor(t), http.MethodPost, s.url+"/upload", body, "Content-Type", contentType, "Accept", "application/json")
+	const want = `{"files":[{"name":"a-1.txt","original":"a.txt","existed":"a.txt","bytes":3,"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]}` + "\n"
+	if got.body != want {
+		t.Errorf("receipt %s, want\n%s", got.body, want)
+	}
+}

@@ -85,10 +85,10 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.flashes.leave(w, r, receipts)
 	if wantsJSON(r) {
 		return writeReceipts(w, receipts)
 	}
+	s.flashes.leave(w, r, receipts)
 	http.Redirect(w, r, homePath, http.StatusSeeOther)
 	return nil
 }
