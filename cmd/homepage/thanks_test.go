@@ -167,3 +167,22 @@ func emulateMedia(t *testing.T, tab context.Context, media string) {
 		t.Fatal(err)
 	}
 }
+
+// The offer's button is one line from tablets on, and with forced colours no
+// large frame of nothing stands in for its picture.
+func TestTheOffersRoom(t *testing.T) {
+	t.Parallel()
+	p, tab := start(t, nil), openTab(t)
+	for _, width := range []int64{360, 768, 820, 1280} {
+		drive(t, tab, chromedp.EmulateViewport(width, 900), chromedp.Navigate(p.url))
+		if got := evaluate[float64](t, tab, `document.querySelector(".hero .button").getBoundingClientRect().height`); got > 60 {
+			t.Errorf("at %d px the button is %v px high", width, got)
+		}
+	}
+	emulate(t, tab, "forced-colors", "active")
+	drive(t, tab, chromedp.EmulateViewport(360, 800))
+	openWaiting(t, tab, offer, books)
+	if got := evaluate[float64](t, tab, `document.querySelector("main").shadowRoot.querySelector(".hero").getBoundingClientRect().height`); got > 400 {
+		t.Errorf("with forced colours what stands in for the offer is %v px high", got)
+	}
+}
