@@ -81,17 +81,30 @@ func TestAuditAxe(t *testing.T) {
 	}
 
 	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openTab(t)
-	const choose = `{
-		const given = new DataTransfer();
-		given.items.add(new File(["content"], "a.txt"));
-		given.items.add(new File([], "empty.txt"));
-		document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: given, cancelable: true}));
-	}`
+	// A form with a file in each state that the queue knows, and one where all is
+	// stored.
+	const choose = `(async () => {
+		const chosen = new DataTransfer();
+		const states = ["chosen", "waiting", "sending", "network", "place", "storing", "stored", "failed"];
+		for (const state of states) chosen.items.add(new File([state], state + ".txt"));
+		const input = document.getElementById("file");
+		input.files = chosen.files;
+		input.dispatchEvent(new Event("change"));
+		const part = (name) => import(document.querySelector("link[href*='" + name + "']").href);
+		const [{queue}, {draw, showOutcome}] = [await part("queue"), await part("drawing")];
+		const show = (item, state) => {
+			const receipt = {name: "a-1.txt", original: "a.txt", existed: "a.txt", bytes: 5, sha256: "ab".repeat(32)};
+			Object.assign(item, {state, receipt, reason: "Cancelled. You can send it again.", round: true, sent: 2});
+			draw(item);
+		};`
+	const inEachState = choose + `queue.forEach((item, i) => show(item, states[i])); })()`
+	const allStored = choose + `queue.forEach((item) => show(item, "stored")); showOutcome(); })()`
 	for _, page := range []struct{ name, url, script string }{
 		{"homepage", healthy.url + "/", ""},
 		{"homepage without its services", broken.url + "/", ""},
 		{"upload", healthy.url + "/upload", ""},
-		{"upload with files and a mistake", healthy.url + "/upload", choose},
+		{"upload in each state", healthy.url + "/upload", inEachState},
+		{"upload when all is stored", healthy.url + "/upload", allStored},
 		{"error", healthy.url + "/nothing", ""},
 	} {
 		for _, scheme := range []string{"light", "dark"} {
@@ -102,7 +115,7 @@ func TestAuditAxe(t *testing.T) {
 					}); err != nil {
 						t.Fatal(err)
 					}
-					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url), chromedp.Evaluate[chromedp.Void](page.script+";"))
+					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url), chromedp.Evaluate[chromedp.Void](page.script+";", chromedp.EvalAwaitPromise))
 					drive(t, tab, chromedp.Evaluate[chromedp.Void]("{"+string(script)+"}"))
 					found := read(t, tab, chromedp.Evaluate[[]string](
 						`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
