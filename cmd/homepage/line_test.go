@@ -140,9 +140,6 @@ func (l *line) carry(browser *net.TCPConn) {
 		delete(l.conns, browser)
 		delete(l.conns, program)
 	}()
-	// What lies on the way has been sent as far as a browser can tell.
-	_ = browser.SetReadBuffer(4 << 10)
-	_ = program.SetWriteBuffer(4 << 10)
 	var both sync.WaitGroup
 	both.Go(func() { l.move(program, browser, true) })
 	both.Go(func() { l.move(browser, program, false) })
@@ -151,11 +148,12 @@ func (l *line) carry(browser *net.TCPConn) {
 
 // move carries what one end sends to the other, until one of them is gone.
 func (l *line) move(to, from *net.TCPConn, paced bool) {
-	part := make([]byte, 8<<10)
+	part := make([]byte, 16<<10)
+	due := time.Now()
 	for {
 		n, err := from.Read(part)
 		if err == nil {
-			l.hold(n, paced)
+			due = l.hold(due, n, paced)
 			_, err = to.Write(part[:n])
 		}
 		switch err {
@@ -171,25 +169,28 @@ func (l *line) move(to, from *net.TCPConn, paced bool) {
 	}
 }
 
-// hold returns when so many bytes may go on.
-func (l *line) hold(n int, paced bool) {
-	var passed <-chan time.Time
+// hold returns when so many bytes may go on, and when that was due, given when
+// the bytes before them were.
+func (l *line) hold(due time.Time, n int, paced bool) time.Time {
+	if late := time.Now().Add(-time.Second / 10); due.Before(late) {
+		due = late // a line does not make up for more
+	}
 	for {
 		l.mu.Lock()
 		rate, moves, changed := l.rate, !l.stalled || l.isCut || l.ended, l.changed
 		l.mu.Unlock()
-		switch {
-		case moves && (!paced || rate == 0):
-			return
-		case moves && passed == nil:
-			passed = time.After(time.Duration(n) * time.Second / time.Duration(rate))
+		var passed <-chan time.Time
+		if moves && (!paced || rate == 0) {
+			return due
+		} else if moves {
+			next := due.Add(time.Duration(n) * time.Second / time.Duration(rate))
+			if !next.After(time.Now()) {
+				return next
+			}
+			passed = time.After(time.Until(next))
 		}
 		select {
-		case <-passed:
-			if moves {
-				return
-			}
-			passed = nil
+		case <-passed: // and looks again
 		case <-changed:
 		}
 	}
