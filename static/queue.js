@@ -67,7 +67,7 @@ export function sums() {
   const add = (value) => part.reduce((sum, item) => sum + value(item), 0);
   return {
     files: part.length,
-    place: part.findIndex(isUnderWay) + 1, // of the file that is being sent, from 1
+    place: part.filter((item) => item.state === "stored").length + 1, // of the file that is being sent, from 1
     bytes: add((item) => item.file.size),
     sent: add((item) => (item.state === "stored" ? item.file.size : item.sent)),
   };

@@ -57,6 +57,7 @@ function fail(item, reason, again) {
 function add(chosen) {
   if (form.classList.contains("done")) {
     reset();
+    input.focus(); // what had the focus is gone
   }
   const added = chosen.map((file) => {
     const item = put(file);
