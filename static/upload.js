@@ -113,8 +113,11 @@ async function run() {
   isRunning = true;
   say(`Sending ${files(queue.filter((item) => item.state === "waiting").length)}.`);
   for (let item; (item = queue.find((item) => item.state === "waiting")); ) {
-    await sendOne(item);
+    const over = sendOne(item);
+    mirror(); // it is on its way
+    await over;
   }
+  mirror();
   isRunning = false;
   for (const item of queue) {
     item.round = false;
@@ -151,7 +154,6 @@ async function sendOne(item) {
       reportError(reason);
     }
   }
-  mirror();
 }
 
 // Each quarter of all is said once.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -62,7 +64,9 @@ func TestAuditLighthouse(t *testing.T) {
 	}
 }
 
-func TestAuditAxe(t *testing.T) {
+// axe is the script of the auditor.
+func axe(t *testing.T) string {
+	t.Helper()
 	folder := t.TempDir()
 	pack := exec.CommandContext(t.Context(), "npm", "pack", "--silent", axeCore)
 	pack.Dir = folder
@@ -79,32 +83,64 @@ func TestAuditAxe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(script)
+}
 
+// wantNoViolations audits the page as it is.
+func wantNoViolations(t *testing.T, tab context.Context, axe string) {
+	t.Helper()
+	drive(t, tab, chromedp.Evaluate[chromedp.Void]("{"+axe+"}"))
+	found := read(t, tab, chromedp.Evaluate[[]string](
+		`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
+	for _, violation := range found {
+		t.Error(violation)
+	}
+}
+
+// The form has no violations in any state of its files, nor while files are
+// dragged over it or where it is told that it was sent without any.
+func TestAuditAxeOfTheFormsStates(t *testing.T) {
+	script := axe(t)
+	for _, scheme := range []string{"light", "dark"} {
+		t.Run(scheme, func(t *testing.T) {
+			tab := openTab(t)
+			emulate(t, tab, "prefers-color-scheme", scheme)
+			inEachState(t, tab, func(t *testing.T, _ string) {
+				t.Helper()
+				for _, width := range []int64{360, 1280} {
+					drive(t, tab, chromedp.EmulateViewport(width, 800))
+					wantNoViolations(t, tab, script)
+				}
+			})
+			p := start(t, nil)
+			openForm(t, tab, p.url)
+			dropMany(t, tab, 300)
+			drag(t, tab, input.DispatchDragEventTypeDragEnter, 5, 5, write(t, "a.txt", nil))
+			drag(t, tab, input.DispatchDragEventTypeDragOver, 5, 5, write(t, "a.txt", nil))
+			await(t, tab, `document.querySelector(".drop.over") !== null`)
+			wantNoViolations(t, tab, script)
+			click(t, tab, "#remove-all")
+			click(t, tab, "#send")
+			await(t, tab, `document.getElementById("file-error").checkVisibility()`)
+			wantNoViolations(t, tab, script)
+		})
+	}
+}
+
+func TestAuditAxe(t *testing.T) {
+	script := axe(t)
 	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openTab(t)
-	// A form with a file in each state that the queue knows, and one where all is
-	// stored.
-	const choose = `(async () => {
-		const chosen = new DataTransfer();
-		const states = ["chosen", "waiting", "sending", "network", "place", "storing", "stored", "failed"];
-		for (const state of states) chosen.items.add(new File([state], state + ".txt"));
-		const input = document.getElementById("file");
-		input.files = chosen.files;
-		input.dispatchEvent(new Event("change"));
-		const part = (name) => import(document.querySelector("link[href*='" + name + "']").href);
-		const [{queue}, {draw, showOutcome}] = [await part("queue"), await part("drawing")];
-		const show = (item, state) => {
-			const receipt = {name: "a-1.txt", original: "a.txt", existed: "a.txt", bytes: 5, sha256: "ab".repeat(32)};
-			Object.assign(item, {state, receipt, reason: "Cancelled. You can send it again.", round: true, sent: 2});
-			draw(item);
-		};`
-	const inEachState = choose + `queue.forEach((item, i) => show(item, states[i])); })()`
-	const allStored = choose + `queue.forEach((item) => show(item, "stored")); showOutcome(); })()`
+	const choose = `{
+		const given = new DataTransfer();
+		given.items.add(new File(["content"], "a.txt"));
+		given.items.add(new File([], "empty.txt"));
+		document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: given, cancelable: true}));
+	}`
 	for _, page := range []struct{ name, url, script string }{
 		{"homepage", healthy.url + "/", ""},
 		{"homepage without its services", broken.url + "/", ""},
 		{"upload", healthy.url + "/upload", ""},
-		{"upload in each state", healthy.url + "/upload", inEachState},
-		{"upload when all is stored", healthy.url + "/upload", allStored},
+		{"upload with files and a mistake", healthy.url + "/upload", choose},
 		{"error", healthy.url + "/nothing", ""},
 	} {
 		for _, scheme := range []string{"light", "dark"} {
@@ -115,13 +151,8 @@ func TestAuditAxe(t *testing.T) {
 					}); err != nil {
 						t.Fatal(err)
 					}
-					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url), chromedp.Evaluate[chromedp.Void](page.script+";", chromedp.EvalAwaitPromise))
-					drive(t, tab, chromedp.Evaluate[chromedp.Void]("{"+string(script)+"}"))
-					found := read(t, tab, chromedp.Evaluate[[]string](
-						`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
-					for _, violation := range found {
-						t.Error(violation)
-					}
+					drive(t, tab, chromedp.EmulateViewport(width, 800), chromedp.Navigate(page.url), chromedp.Evaluate[chromedp.Void](page.script+";"))
+					wantNoViolations(t, tab, script)
 				})
 			}
 		}
