@@ -119,7 +119,7 @@ func TestComingBackToTheFormAfterAnUpload(t *testing.T) {
 	wantEmpty := func() {
 		t.Helper()
 		const got = `JSON.stringify([document.querySelector("#upload.done"), document.querySelectorAll("#queue li").length, document.getElementById("file").files.length, document.title])`
-		if got, want := evaluate[string](t, tab, got), `[null,0,0,"Hand in · Lamplight Library"]`; got != want {
+		if got, want := evaluate[string](t, tab, got), `[null,0,0,"Send files · Lamplight Library"]`; got != want {
 			t.Errorf("the form has %s, want %s", got, want)
 		}
 	}

@@ -82,7 +82,7 @@ func TestTheTitleTellsTheOutcome(t *testing.T) {
 	t.Parallel()
 	p, tab := start(t, nil), openTab(t)
 	release := held(t, p, tab)
-	const title = "Hand in · Lamplight Library"
+	const title = "Send files · Lamplight Library"
 	await(t, tab, fmt.Sprintf(`document.title === %q`, title))
 	choose(t, tab, write(t, "a.bin", make([]byte, big)), write(t, "b.txt", []byte("b")), write(t, "c.txt", []byte("c")))
 	click(t, tab, "#send")
