@@ -117,10 +117,10 @@ func controls(t *testing.T, tab context.Context) (list []string) {
 		if value := axValue(node.Value); value != "" && role == "button" {
 			control += ", " + value
 		}
-		for _, property := range node.Properties {
-			if property.Name == accessibility.PropertyNameDisabled && string(property.Value.Value) == "true" {
-				control += ", disabled"
-			}
+		if slices.ContainsFunc(node.Properties, func(property *accessibility.Property) bool {
+			return property.Name == accessibility.PropertyNameDisabled && string(property.Value.Value) == "true"
+		}) {
+			control += ", disabled"
 		}
 		list = append(list, control)
 	}

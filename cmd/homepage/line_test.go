@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -156,9 +157,9 @@ func (l *line) move(to, from *net.TCPConn, paced bool) {
 			due = l.hold(due, n, paced)
 			_, err = to.Write(part[:n])
 		}
-		switch err {
-		case nil:
-		case io.EOF:
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
 			_ = to.CloseWrite()
 			return
 		default:

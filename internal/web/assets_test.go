@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestAssetsNameEachOther(t *testing.T) {
 		"look.css":   "p { background: url(\"" + urlOf("parts/d.svg") + "\") }\n",
 	} {
 		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequest("GET", urlOf(name), nil))
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, urlOf(name), nil))
 		if got := answer.Body.String(); got != want {
 			t.Errorf("%s is served as %q, want %q", name, got, want)
 		}
