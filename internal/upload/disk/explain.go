@@ -27,6 +27,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", upload.ErrNoSpace, err)
 	case is(syscall.EMFILE, syscall.ENFILE):
 		return &upload.UnavailableError{Reason: "too many files are open", Err: err}
+	case is(errLocked):
+		return &upload.UnavailableError{Reason: "another program still receives the upload", Err: err}
 	case is(errReplaced):
 		return &upload.UnavailableError{Reason: "the folder was replaced", Err: err}
 	case is(fs.ErrNotExist, syscall.ENOTDIR, syscall.ESTALE): // the last is what NFS says

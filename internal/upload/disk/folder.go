@@ -152,7 +152,7 @@ func (f *folder) publish(all []*tempFile) (receipts []upload.Receipt, err error)
 	}()
 	for _, t := range all {
 		meant := upload.CleanName(t.receipt.Original)
-		t.receipt.Name, err = f.name(t.file, meant)
+		t.receipt.Name, err = f.name(meant, func(variant string) error { return f.temp.publish(t.file, variant) })
 		if err != nil {
 			return receipts, err
 		}
@@ -167,10 +167,10 @@ func (f *folder) publish(all []*tempFile) (receipts []upload.Receipt, err error)
 	return receipts, f.checkPlace()
 }
 
-// name publishes a temporary file under the name, or under a free variant of it:
-// nearly always the first one. It looks for that in a number of steps that grows
-// with the logarithm of how many are taken.
-func (f *folder) name(file *os.File, name string) (string, error) {
+// name publishes a file under the name, or under a free variant of it: nearly
+// always the first one. It looks for that in a number of steps that grows with
+// the logarithm of how many are taken.
+func (f *folder) name(name string, publish func(variant string) error) (string, error) {
 	const inTurn = 10 // variants to try before looking ahead
 	for n := 0; ; n++ {
 		if n > 0 && n%inTurn == 0 {
@@ -181,7 +181,7 @@ func (f *folder) name(file *os.File, name string) (string, error) {
 		}
 		variant := suffixed(name, n)
 		// Another upload may have taken the variant since it was seen to be free.
-		if err := f.temp.publish(file, variant); !errors.Is(err, fs.ErrExist) {
+		if err := publish(variant); !errors.Is(err, fs.ErrExist) {
 			return variant, err
 		}
 	}
@@ -215,13 +215,16 @@ func suffixed(name string, n int) string {
 	return strings.TrimSuffix(name, extension) + "-" + strconv.Itoa(n) + extension
 }
 
-// sync makes the names in the folder survive a crash. Windows can't sync a
-// folder, and has a journal for names.
-func (f *folder) sync() error {
+// sync makes the names in the folder survive a crash.
+func (f *folder) sync() error { return syncFolder(f.root, ".") }
+
+// syncFolder does it for any folder. Windows can't sync one, and has a journal
+// for names.
+func syncFolder(root *os.Root, name string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	folder, err := f.root.Open(".")
+	folder, err := root.Open(name)
 	if err != nil {
 		return err
 	}

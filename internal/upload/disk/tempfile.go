@@ -22,6 +22,8 @@ type tempFiles interface {
 	// publish gives the file a name in the folder, or fails with fs.ErrExist if
 	// that is taken.
 	publish(file *os.File, name string) error
+	// name does that to a file that has a hidden name, which it may keep.
+	name(hidden, name string) error
 	// discard closes the file. A name that it was published under stays.
 	discard(file *os.File) error
 }
@@ -44,8 +46,10 @@ func (t namedTempFiles) create() (*os.File, error) {
 }
 
 func (t namedTempFiles) publish(file *os.File, name string) error {
-	return t.root.Link(filepath.Base(file.Name()), name)
+	return t.name(filepath.Base(file.Name()), name)
 }
+
+func (t namedTempFiles) name(hidden, name string) error { return t.root.Link(hidden, name) }
 
 func (t namedTempFiles) discard(file *os.File) error {
 	err := t.root.Remove(filepath.Base(file.Name()))

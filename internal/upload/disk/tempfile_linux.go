@@ -39,6 +39,8 @@ func (t unnamedTempFiles) publish(file *os.File, name string) error {
 	return errors.Join(err, folder.Close())
 }
 
+func (t unnamedTempFiles) name(hidden, name string) error { return t.root.Link(hidden, name) }
+
 func (unnamedTempFiles) discard(file *os.File) error { return file.Close() }
 
 // renamedTempFiles are named ones that are renamed once they are published. They
@@ -46,14 +48,18 @@ func (unnamedTempFiles) discard(file *os.File) error { return file.Close() }
 type renamedTempFiles struct{ namedTempFiles }
 
 func (t renamedTempFiles) publish(file *os.File, name string) error {
+	return t.name(filepath.Base(file.Name()), name)
+}
+
+func (t renamedTempFiles) name(hidden, name string) error {
 	folder, err := t.root.Open(".")
 	if err != nil {
 		return err
 	}
-	source, at := filepath.Base(file.Name()), int(folder.Fd())
-	err = unix.Renameat2(at, source, at, name, unix.RENAME_NOREPLACE) // os.Root's Rename replaces
+	at := int(folder.Fd())
+	err = unix.Renameat2(at, hidden, at, name, unix.RENAME_NOREPLACE) // os.Root's Rename replaces
 	if err != nil {
-		err = &os.LinkError{Op: "renameat2", Old: source, New: name, Err: err}
+		err = &os.LinkError{Op: "renameat2", Old: hidden, New: name, Err: err}
 	}
 	return errors.Join(err, folder.Close())
 }
