@@ -79,7 +79,7 @@ func (p *piped) ask(t *testing.T, requests int) {
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	for n := range requests {
-		response, err := client.Head(p.url + "/upload/" + strings.Repeat("x", 1000))
+		response, err := client.Head(p.url + "/nothing/" + strings.Repeat("x", 1000))
 		if err != nil {
 			t.Fatalf("request %d: %v", n, err)
 		}

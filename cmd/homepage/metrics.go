@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"homepage/internal/certificate/source"
 	"homepage/internal/home"
 	"homepage/internal/metrics"
+	"homepage/internal/resumable"
 	"homepage/internal/upload"
 	"homepage/internal/web"
 )
@@ -74,6 +76,35 @@ func countUploads(m *metrics.Metrics, store receive) receive {
 		}
 		return receipts, err
 	}
+}
+
+// countParts counts the parts of uploads that are received and the uploads that
+// they become.
+func countParts(m *metrics.Metrics, store resumable.Store) resumable.Store {
+	if m == nil {
+		return store
+	}
+	return countedStore{store, m}
+}
+
+type countedStore struct {
+	resumable.Store
+
+	metrics *metrics.Metrics
+}
+
+func (c countedStore) Append(ctx context.Context, id string, offset, length int64, body io.Reader) (upload.State, error) {
+	c.metrics.UploadBegan()
+	defer c.metrics.UploadEnded()
+	return c.Store.Append(ctx, id, offset, length, body)
+}
+
+func (c countedStore) Finish(ctx context.Context, id string) (upload.State, error) {
+	state, err := c.Store.Finish(ctx, id)
+	if err == nil && state.Receipt != nil {
+		c.metrics.UploadStored(1, state.Receipt.Bytes)
+	}
+	return state, err
 }
 
 // serveMetrics serves the counts on a listener of their own until it is stopped.

@@ -50,6 +50,7 @@ type settings struct {
 	UploadMaxConcurrent int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
 	UploadMaxPerClient  int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
 	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
+	UploadResumeFor     time.Duration  `type:"duration above zero" default:"24h" help:"How long an upload that was cut off can be resumed, counted from its last byte."`
 	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
 	MetricsAddr         string         `type:"tcp address" placeholder:"HOST:PORT" help:"Address to serve metrics on, for Prometheus, as GET /metrics. Without it, nothing is counted."`
 	IdleTimeout         time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`

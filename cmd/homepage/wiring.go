@@ -19,6 +19,7 @@ import (
 	"homepage/internal/certificate/source"
 	"homepage/internal/home"
 	"homepage/internal/redact"
+	"homepage/internal/resumable"
 	"homepage/internal/sample"
 	"homepage/internal/serve"
 	"homepage/internal/service"
@@ -113,6 +114,8 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		_, _ = rand.Read(cookieKey) // never fails
 	}
 
+	unfinished := resumable.New(countParts(counts, uploads), s.UploadMaxBytes, s.UploadResumeFor)
+	go unfinished.Sweep(life, log)
 	readiness := serve.NewReadiness(uploads.Try, "the disk does not answer", log)
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	site, err := web.New(web.Deps{
@@ -122,6 +125,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Gather:      homepage.Gather,
 		Certificate: certificate.Template,
 		Receive:     countUploads(counts, uploads.Receive),
+		Resumable:   unfinished,
 		Limits: web.Limits{
 			Bytes:      s.UploadMaxBytes,
 			Files:      s.UploadMaxFiles,
@@ -175,6 +179,8 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 
 	stopping, stop := orders.delay.After(ctx, s.ShutdownDelay, log)
 	defer stop()
+	// Who sends a part goes on at the next instance, and need not be waited for.
+	defer context.AfterFunc(stopping, unfinished.Drain)()
 	if err := server.Run(stopping, listener, site); !errors.Is(err, serve.ErrCutOff) {
 		return err
 	}

@@ -42,7 +42,7 @@ type Part struct {
 	Last   bool   // the upload is finished with it
 	SHA256 []byte // that the whole must have, or nil; for the last one
 	Body   io.Reader
-	Stop   func() // makes Body end with an error, soon and for good
+	Stop   func() // makes Body end with an error, soon and for good; does not wait for that
 }
 
 var (
@@ -95,7 +95,7 @@ func (u *Uploads) check(known int64, p Part) (int64, error) {
 	}
 	length = max(length, known)
 	if length >= 0 && p.Offset+max(p.Size, 0) > length {
-		return 0, &LengthError{length, p.Offset + max(p.Size, 0)}
+		return 0, fmt.Errorf("%w: %w", &LengthError{length, p.Offset + max(p.Size, 0)}, errBeyond)
 	}
 	return length, nil
 }
@@ -143,7 +143,9 @@ func (u *Uploads) load(ctx context.Context, id string) (upload.State, error) {
 }
 
 // Left is how long an upload lives from now on unless something is added to it.
-func (u *Uploads) Left(state upload.State) time.Duration { return time.Until(state.Touched.Add(u.life)) }
+func (u *Uploads) Left(state upload.State) time.Duration {
+	return time.Until(state.Touched.Add(u.life))
+}
 
 // Append adds a part to an upload, after it has ended the request that adds to
 // it, if there is one. With the last part the upload is finished, and the state
@@ -232,11 +234,7 @@ func checkWhole(state upload.State, last Part) error {
 
 // refuse removes an upload that can never be finished.
 func (u *Uploads) refuse(ctx context.Context, id string, state upload.State, err error) (upload.State, error) {
-	beyond := false
-	if length, ok := errors.AsType[*LengthError](err); ok {
-		beyond = length.Now > length.Said
-	}
-	if beyond || errors.Is(err, ErrEmpty) || errors.Is(err, ErrDigest) || errors.Is(err, errBeyond) {
+	if errors.Is(err, errBeyond) || errors.Is(err, ErrEmpty) || errors.Is(err, ErrDigest) {
 		err = errors.Join(err, u.store.Remove(ctx, id))
 	}
 	return state, err

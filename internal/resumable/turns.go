@@ -13,7 +13,7 @@ type turns struct {
 // turn is what one call has, or waits for.
 type turn struct {
 	turns *turns
-	stop  func()
+	stop  func()        // does not wait
 	ended chan struct{} // closed once this turn and all before it are over
 
 	evicted, drained bool // under the mutex of turns
@@ -28,10 +28,10 @@ func (t *turns) take(id string, stop func()) *turn {
 	mine.drained = t.draining
 	if before != nil {
 		before.evicted = true
+		before.stop() // under the mutex, so that it has not ended
 	}
 	t.mu.Unlock()
 	if before != nil {
-		before.stop()
 		<-before.ended
 	}
 	return mine
@@ -62,14 +62,10 @@ func (t *turn) stopped() error {
 
 func (t *turns) drain() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.draining = true
-	var running []*turn
 	for _, turn := range t.last {
 		turn.drained = true
-		running = append(running, turn)
-	}
-	t.mu.Unlock()
-	for _, turn := range running {
 		turn.stop()
 	}
 }

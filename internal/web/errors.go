@@ -73,6 +73,8 @@ type errorView struct {
 	Status  int    `json:"status"`
 	Detail  string `json:"detail"`
 	Request string `json:"request"` // the id by which the log knows it
+
+	*offsetProblem
 }
 
 // handler answers a request or returns an error, before its first byte, that
@@ -109,8 +111,12 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if marked.detail != "" {
 		view.Detail = marked.detail
 	}
+	view.specify(err)
 	h := w.Header()
 	maps.Copy(h, s.policies)
+	if isPart(r) {
+		h.Set("Referrer-Policy", "no-referrer") // the address is a key
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Del("Content-Disposition")
 	if marked.status == http.StatusServiceUnavailable {
@@ -121,13 +127,13 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func newErrorView(status int, request string) errorView {
-	return errorView{"about:blank", http.StatusText(status), status, sentence(status), request}
+	return errorView{Type: "about:blank", Heading: http.StatusText(status), Status: status, Detail: sentence(status), Request: request}
 }
 
 // errorBody writes the error in the form that the client asked for. Neither
 // can fail: the template was executed at start, the struct is plain.
 func (s *server) errorBody(r *http.Request, view errorView) (body []byte, contentType string) {
-	if wantsJSON(r) {
+	if wantsJSON(r) || isPart(r) || beginsUpload(r) {
 		body, _ = json.Marshal(view)
 		return append(body, '\n'), "application/problem+json"
 	}

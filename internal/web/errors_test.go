@@ -146,7 +146,7 @@ func TestHeadersThatGoWithAStatus(t *testing.T) {
 	if got := postFile(t, s, "").header.Get("Retry-After"); got != "5" {
 		t.Errorf("503 with Retry-After %q", got)
 	}
-	for path, want := range map[string]string{"/": "GET, HEAD", "/upload": "GET, POST, HEAD", "/certificate": "GET, HEAD", "/static/x": "GET, HEAD"} {
+	for path, want := range map[string]string{"/": "GET, HEAD", "/upload": "GET, POST, HEAD, OPTIONS", "/upload/x": "HEAD, PATCH, DELETE", "/certificate": "GET, HEAD", "/static/x": "GET, HEAD"} {
 		if got := do(t, visitor(t), http.MethodPut, s.url+path, nil); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != want {
 			t.Errorf("PUT %s: %d with Allow %q, want 405 with %q", path, got.status, got.header.Get("Allow"), want)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"homepage/internal/multipart"
@@ -41,13 +42,8 @@ type form struct {
 // bytes. It reads nothing yet. The error says why the request does not announce
 // a form that can be read.
 func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error) {
-	for encoding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
-		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
-			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
-			return nil, failWith(http.StatusUnsupportedMediaType,
-				"The upload was compressed (Content-Encoding), so nothing was stored. Please send it without.",
-				fmt.Errorf("the content encoding %q", encoding))
-		}
+	if err := refuseEncoded(w, r); err != nil {
+		return nil, err
 	}
 	body := &bodyReader{conn: http.NewResponseController(w), body: http.MaxBytesReader(w, r.Body, limit)}
 	parts, err := multipart.NewReader(body, r.Header.Get("Content-Type"))
@@ -55,6 +51,20 @@ func newForm(w http.ResponseWriter, r *http.Request, limit int64) (*form, error)
 		return nil, fail(http.StatusUnsupportedMediaType, err)
 	}
 	return &form{parts: parts}, nil
+}
+
+// refuseEncoded refuses a body with a content coding: stored without decoding, it
+// would be a different file.
+func refuseEncoded(w http.ResponseWriter, r *http.Request) error {
+	for encoding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
+			return failWith(http.StatusUnsupportedMediaType,
+				"The upload was compressed (Content-Encoding), so nothing was stored. Please send it without.",
+				fmt.Errorf("the content encoding %q", encoding))
+		}
+	}
+	return nil
 }
 
 // files yields the files of the form. It ends without an error only after the
@@ -195,11 +205,36 @@ type bodyReader struct {
 	// were waited for. Time that the client waits for the disk does not count.
 	bytes  int
 	waited time.Duration
+
+	mu      sync.Mutex
+	stopped bool
+}
+
+// errStopped is the error of a body that was stopped.
+var errStopped = errors.New("the body was stopped")
+
+// stop ends a Read that waits, and every one after it. It may be called from
+// another goroutine, as long as the request is being answered.
+func (b *bodyReader) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	_ = b.conn.SetReadDeadline(time.Now()) // it could be set by the Read before
+}
+
+// waitUntil sets the deadline of the next Read.
+func (b *bodyReader) waitUntil(deadline time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return errStopped
+	}
+	return b.conn.SetReadDeadline(deadline)
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
 	start := time.Now()
-	if err := b.conn.SetReadDeadline(start.Add(paceTime - b.waited)); err != nil {
+	if err := b.waitUntil(start.Add(paceTime - b.waited)); err != nil {
 		return 0, fail(http.StatusInternalServerError, err)
 	}
 	n, err := b.body.Read(p)

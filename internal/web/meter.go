@@ -32,14 +32,16 @@ func patterns(router chi.Router) func(*http.Request) string {
 		found := contexts.Get().(*chi.Context)
 		defer contexts.Put(found)
 		found.Reset()
-		method, path := r.Method, r.URL.Path
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
+		path := r.URL.Path
 		if r.URL.RawPath != "" {
 			path = r.URL.RawPath // as the router has it
 		}
-		return router.Find(found, method, path)
+		pattern := router.Find(found, r.Method, path)
+		if pattern == "" && r.Method == http.MethodHead {
+			found.Reset()
+			pattern = router.Find(found, http.MethodGet, path)
+		}
+		return pattern
 	}
 }
 
@@ -66,7 +68,7 @@ func (s *server) countShown(all homeSections) {
 }
 
 func isUpload(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == uploadPath
+	return r.Method == http.MethodPost && r.URL.Path == uploadPath || r.Method == http.MethodPatch && isPart(r)
 }
 
 // errDraining says that no upload is taken any more.
@@ -78,12 +80,16 @@ const refusalInvalid = "invalid" // the form comes again with its error
 func refusalOf(err *statusError) string {
 	switch err.status {
 	case http.StatusBadRequest:
-		if err.detail == cutShort {
+		if err.detail == cutShort || err.detail == cutShortPart {
 			return "cut_short"
 		}
 		return "malformed"
 	case http.StatusForbidden:
 		return "cross_origin"
+	case http.StatusNotFound:
+		return "unknown" // a part of no upload
+	case http.StatusConflict:
+		return "conflict" // a part that begins elsewhere
 	case http.StatusRequestTimeout:
 		return "timeout"
 	case http.StatusRequestEntityTooLarge:

@@ -177,13 +177,21 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 				return
 			}
 			s.Log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(w)),
-				slog.String("method", r.Method), slog.String("path", r.URL.Path),
+				slog.String("method", r.Method), slog.String("path", pathForLog(r)),
 				slog.Int("status", answer.Status()), slog.Int("bytes", answer.BytesWritten()), slog.Float64("ms", millis(took)),
 				slog.Bool("aborted", aborted), slog.String("remote", s.Proxies.remote(r)))
 		}()
 		next.ServeHTTP(answer, r)
 		aborted = false
 	})
+}
+
+// pathForLog is the path without the id of an upload, which is a key.
+func pathForLog(r *http.Request) string {
+	if isPart(r) {
+		return uploadPath + "/…"
+	}
+	return r.URL.Path
 }
 
 // millis is a time as log lines give it, in milliseconds.

@@ -42,31 +42,48 @@ func (s *server) showUploadForm(w http.ResponseWriter, r *http.Request) error {
 	return s.uploadPage.write(w, r, http.StatusOK, uploadView{Limits: s.Limits})
 }
 
-// receiveUpload stores the files of a form as they stream in. Whatever it can
-// refuse by the headers alone, it refuses before it reads any of the body.
-func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
-	limit := s.Limits.Bytes + formOverhead
-	form, err := newForm(w, r, limit)
-	switch {
-	case err != nil:
-		return err
-	case r.ContentLength > limit:
-		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
-	case s.Draining():
-		return fail(http.StatusServiceUnavailable, errDraining)
-	case !s.uploads.TryAcquire(1):
-		return fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
+// admit gives an upload a place among those that run, until release is called.
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (release func(), err error) {
+	if s.Draining() {
+		return nil, fail(http.StatusServiceUnavailable, errDraining)
 	}
-	defer s.uploads.Release(1)
+	if !s.uploads.TryAcquire(1) {
+		return nil, fail(http.StatusServiceUnavailable, fmt.Errorf("%d uploads are already running", s.Limits.Concurrent))
+	}
 	client := s.Proxies.clientOf(r)
 	if !s.clients.tryAcquire(client) {
+		s.uploads.Release(1)
 		w.Header().Set("Retry-After", "5")
-		return &statusError{
+		return nil, &statusError{
 			http.StatusTooManyRequests, "You have too many uploads running at once. Please try again in a few seconds.",
 			fmt.Errorf("%v has %d uploads running already", client, s.Limits.PerClient),
 		}
 	}
-	defer s.clients.release(client)
+	return func() {
+		s.clients.release(client)
+		s.uploads.Release(1)
+	}, nil
+}
+
+// receiveUpload stores the files of a form as they stream in. Whatever it can
+// refuse by the headers alone, it refuses before it reads any of the body.
+func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
+	if beginsUpload(r) {
+		return s.beginUpload(w, r)
+	}
+	limit := s.Limits.Bytes + formOverhead
+	form, err := newForm(w, r, limit)
+	if err != nil {
+		return err
+	}
+	if r.ContentLength > limit {
+		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
+	}
+	release, err := s.admit(w, r)
+	if err != nil {
+		return err
+	}
+	defer release()
 
 	receipts, err := s.Receive(r.ContentLength, form.files(s.Limits))
 	// The server's own deadline counts from the headers, which may be long ago.

@@ -33,6 +33,7 @@ type Deps struct {
 	Gather      func(context.Context, home.Visit) home.Page
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+	Resumable   Resumable
 	Limits      Limits
 	Proxies     Proxies                               // that say who their clients are; the zero value if there are none
 	CookieKey   []byte                                // signs cookies; at least 32 bytes
@@ -72,6 +73,7 @@ const (
 	homePath        = "/"
 	certificatePath = "/certificate"
 	uploadPath      = "/upload"
+	partPath        = uploadPath + "/{" + idParam + "}"
 	healthPath      = "/healthz"
 	readyPath       = "/readyz"
 )
@@ -120,6 +122,10 @@ func (s *server) routes() chi.Router {
 	router.Get(certificatePath, s.handle(s.sendCertificate))
 	shown.Get(uploadPath, s.handle(s.showUploadForm))
 	shown.Post(uploadPath, s.handle(s.receiveUpload))
+	router.Options(uploadPath, s.handle(s.showUploadLimits))
+	router.Head(partPath, s.handle(s.showUploadState))
+	router.Patch(partPath, s.handle(s.receivePart))
+	router.Delete(partPath, s.handle(s.cancelUpload))
 
 	shown.Get(assetPrefix+"*", s.handle(s.Assets.serve))
 	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })
@@ -130,13 +136,10 @@ func (s *server) routes() chi.Router {
 // allowed lists the methods that the path has.
 func allowed(routes chi.Routes, path string) string {
 	var methods []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		if routes.Match(chi.NewRouteContext(), method, path) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
+		if routes.Match(chi.NewRouteContext(), method, path) || method == http.MethodHead && slices.Contains(methods, http.MethodGet) {
 			methods = append(methods, method)
 		}
-	}
-	if slices.Contains(methods, http.MethodGet) {
-		methods = append(methods, http.MethodHead)
 	}
 	return strings.Join(methods, ", ")
 }

@@ -29,6 +29,7 @@ import (
 
 	"homepage/internal/certificate"
 	"homepage/internal/home"
+	"homepage/internal/resumable"
 	"homepage/internal/upload"
 	"homepage/internal/upload/disk"
 	"homepage/internal/web"
@@ -158,6 +159,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Gather:      sections(promo, recco),
 		Certificate: func() *certificate.Template { return template },
 		Receive:     uploads.Receive,
+		Resumable:   resumable.New(uploads, 1<<20, time.Hour),
 		Limits:      web.Limits{Bytes: 1 << 20, Files: 3, Concurrent: 4, PerClient: 3},
 		CookieKey:   bytes.Repeat([]byte("k"), 32),
 		Now:         func() time.Time { return noon },
