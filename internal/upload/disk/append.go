@@ -11,9 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// recordEvery is how many bytes are written between two records of them. As many
-// may come while one is made, so a killed program loses twice that at most.
-const recordEvery = 2 << 20
+// A record is made when recordEvery bytes have come since the last one, give or
+// take a buffer, and beside as many more. So a killed program loses 4 MiB at most.
+const (
+	recordEvery = 2<<20 - partBuffer
+	partBuffer  = 256 << 10
+)
 
 // appender adds to the data of an upload, and records beside how far it is.
 type appender struct {

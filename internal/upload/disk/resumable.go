@@ -88,11 +88,7 @@ func (u *unfinished) receive(offset, length int64, body io.Reader, buffers *buff
 	if u.record.Done || offset != u.record.Offset {
 		return &upload.OffsetError{Want: u.record.Offset, Got: offset}
 	}
-	left := int64(-1)
-	if length >= 0 {
-		left = max(length-offset, 0)
-	}
-	if err := u.folder.space.check(max(left, 0)); err != nil {
+	if err := u.folder.space.check(max(length-offset, 0)); err != nil {
 		return err
 	}
 	if length >= 0 && length != u.record.Length {
@@ -101,7 +97,7 @@ func (u *unfinished) receive(offset, length int64, body io.Reader, buffers *buff
 			return err
 		}
 	}
-	buffer := buffers.take(left)
+	buffer := buffers.take(partBuffer)
 	defer buffers.release(buffer)
 	return u.add(body, buffer)
 }
