@@ -5,24 +5,26 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// A record is made when recordEvery bytes have come since the last one, give or
-// take a buffer, and beside as many more. So a killed program loses 4 MiB at most.
 const (
-	recordEvery = 2<<20 - partBuffer
-	partBuffer  = 256 << 10
+	markEvery  = 1 << 20  // bytes between two marks; a killed program loses them and a buffer at most
+	partBuffer = 1 << 20  // bytes
+	syncEvery  = 64 << 20 // bytes between two records, so that the one at the end has little to wait for
 )
 
-// appender adds to the data of an upload, and records beside how far it is.
+// appender adds to the data of an upload, and keeps track of how far it is.
 type appender struct {
 	*unfinished
+	mark      *os.File
 	digest    hash.Hash
 	offset    int64          // bytes that are written
+	marked    int64          // of them, bytes that are marked
 	recorded  int64          // of them, bytes that are in a record or will be
 	recording errgroup.Group // one record at a time
 	failed    atomic.Bool    // a record did
@@ -38,16 +40,21 @@ func (u *unfinished) add(body io.Reader, buffer []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := u.data.Seek(u.record.Offset, io.SeekStart); err != nil {
+	start := u.record.Offset
+	if _, err := u.data.Seek(start, io.SeekStart); err != nil {
 		return err
 	}
-	a := &appender{unfinished: u, digest: digest, offset: u.record.Offset, recorded: u.record.Offset}
+	file, err := u.folder.root.OpenFile(markPath(u.id), os.O_WRONLY|os.O_CREATE, tempMode)
+	if err != nil {
+		return err
+	}
+	a := &appender{unfinished: u, mark: file, digest: digest, offset: start, marked: start, recorded: start}
 	a.recording.SetLimit(1)
 	_, err = io.CopyBuffer(a, body, buffer)
 	if a.offset > a.recorded {
 		err = errors.Join(err, a.startRecord())
 	}
-	return errors.Join(err, a.recording.Wait())
+	return errors.Join(err, a.recording.Wait(), file.Close(), u.folder.removeIfThere(markPath(u.id)))
 }
 
 func (a *appender) Write(p []byte) (int, error) {
@@ -57,13 +64,17 @@ func (a *appender) Write(p []byte) (int, error) {
 	n, err := a.folder.space.write(a.data, p)
 	_, _ = a.digest.Write(p[:n]) // never fails
 	a.offset += int64(n)
-	if a.offset-a.recorded >= recordEvery {
+	if a.offset-a.marked >= markEvery {
+		a.marked = a.offset
+		err = errors.Join(err, mark(a.mark, a.offset, a.digest))
+	}
+	if a.offset-a.recorded >= syncEvery {
 		err = errors.Join(err, a.startRecord())
 	}
 	return n, err
 }
 
-// startRecord records what is written by now, once the record before is made.
+// startRecord records what is written by now, beside what comes next.
 func (a *appender) startRecord() error {
 	digest, err := a.digest.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
@@ -71,25 +82,28 @@ func (a *appender) startRecord() error {
 	}
 	offset := a.offset
 	a.recorded = offset
-	a.recording.Go(func() error { return a.makeRecord(offset, digest) })
+	a.recording.Go(func() error {
+		if a.failed.Load() {
+			return nil
+		}
+		err := a.commit(offset, digest)
+		a.failed.Store(err != nil)
+		return err
+	})
 	return nil
 }
 
-// makeRecord makes sure that what it counts survives a crash. A failed sync is
+// commit makes what is written up to the offset survive a crash. A failed sync is
 // final, see publish of folders: the upload is lost.
-func (a *appender) makeRecord(offset int64, digest []byte) (err error) {
-	if a.failed.Load() {
-		return nil
+func (u *unfinished) commit(offset int64, digest []byte) error {
+	if err := u.data.Sync(); err != nil {
+		return errors.Join(err, u.folder.forget(u.id))
 	}
-	defer func() { a.failed.Store(err != nil) }()
-	if err := a.data.Sync(); err != nil {
-		return errors.Join(err, a.folder.forget(a.id))
-	}
-	next := *a.record
+	next := *u.record
 	next.Offset, next.Digest, next.Touched = offset, digest, time.Now()
-	if err := next.write(a.folder, a.id); err != nil {
+	if err := next.write(u.folder, u.id); err != nil {
 		return err
 	}
-	a.record = &next
+	u.record = &next
 	return nil
 }

@@ -42,15 +42,15 @@ func (s *Store) Create(_ context.Context, id string, about upload.About) error {
 	})
 }
 
-// Load returns the state of an upload, or upload.ErrUnknown. It waits for nobody
-// who adds to it.
+// Load returns the state of an upload, or upload.ErrUnknown. What a killed program
+// left in between is made good first.
 func (s *Store) Load(_ context.Context, id string) (state upload.State, err error) {
 	err = s.with(id, func(f *folder) error {
 		r, err := f.readRecord(id)
 		if err != nil {
 			return err
 		}
-		if r.As != "" && !r.Done { // a killed program was publishing it
+		if f.wasLeft(id, r) {
 			u, err := f.open(id)
 			if err != nil {
 				return err
@@ -64,6 +64,12 @@ func (s *Store) Load(_ context.Context, id string) (state upload.State, err erro
 		return err
 	})
 	return state, err
+}
+
+// wasLeft tells whether a killed program was adding to an upload or publishing it.
+func (f *folder) wasLeft(id string, r *record) bool {
+	_, err := f.root.Lstat(markPath(id))
+	return !r.Done && (r.As != "" || err == nil)
 }
 
 // Append adds the body to what is kept of an upload, and records the length of

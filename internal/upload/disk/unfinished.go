@@ -23,13 +23,15 @@ const unfinishedFolder = ".resumable"
 func dataPath(id string) string   { return unfinishedFolder + "/" + id }
 func recordPath(id string) string { return dataPath(id) + recordSuffix }
 
+func markPath(id string) string { return dataPath(id) + ".mark" }
+
 const (
 	recordSuffix = ".json"
 	newSuffix    = ".new" // of a record that is to replace another
 )
 
-// record is what outlives a crash. It is written after the data that it counts,
-// so that the data may have more, which does not count, and never less.
+// record is what outlives a crash, see also mark. It is written after the data
+// that it counts, so that the data may have more, but never less.
 type record struct {
 	Name    []byte // the sender's, in bytes because it may be no text
 	Length  int64  // see upload.About
@@ -139,9 +141,9 @@ func (f *folder) open(id string) (*unfinished, error) {
 	if r.Done {
 		return u, nil
 	}
-	u.data, err = f.root.OpenFile(dataPath(id), os.O_WRONLY, 0)
+	u.data, err = f.root.OpenFile(dataPath(id), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) && r.As != "" { // it was renamed, see renamedTempFiles
-		u.data, err = f.root.OpenFile(r.As, os.O_WRONLY, 0)
+		u.data, err = f.root.OpenFile(r.As, os.O_RDWR, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w: its data is gone", upload.ErrUnknown, errLost)
@@ -154,7 +156,7 @@ func (f *folder) open(id string) (*unfinished, error) {
 		u.record, err = f.readRecord(id)
 	}
 	if err == nil && !u.record.Done {
-		err = u.cut()
+		err = errors.Join(u.recover(), u.cut())
 	}
 	if err == nil && u.record.As != "" && !u.record.Done {
 		err = u.publish()
@@ -165,7 +167,7 @@ func (f *folder) open(id string) (*unfinished, error) {
 	return u, nil
 }
 
-// cut drops what was written after the last record, but never from a file that
+// cut drops what was written after the last record and does not count, but never from a file that
 // may be published.
 func (u *unfinished) cut() error {
 	info, err := u.data.Stat()
@@ -231,7 +233,7 @@ func (f *folder) has(name string, file fs.FileInfo) bool {
 
 // forget removes an upload: first the record, without which the rest is nothing.
 func (f *folder) forget(id string) error {
-	return errors.Join(f.removeIfThere(recordPath(id)), f.removeIfThere(dataPath(id)), f.removeIfThere(recordPath(id)+newSuffix))
+	return errors.Join(f.removeIfThere(recordPath(id)), f.removeIfThere(dataPath(id)), f.removeIfThere(markPath(id)), f.removeIfThere(recordPath(id)+newSuffix))
 }
 
 func (f *folder) removeIfThere(path string) error {
