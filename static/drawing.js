@@ -52,7 +52,7 @@ function progress(sent, total) {
 
 // What a row says in each state.
 const SAYS = {
-  chosen: (item) => size(item.file.size),
+  chosen: (item) => size(item.file.size) + (item.before > 0 ? `, ${size(item.before)} of it are here already` : ""),
   waiting: (item) => `${size(item.file.size)}, waiting for its turn`,
   sending: (item) => (item.sent > 0 ? progress(item.sent, item.file.size) : "Sending…"),
   network: () => "Waiting for the network…",
@@ -88,6 +88,7 @@ export function draw(item) {
   const focused = row.contains(document.activeElement) ? document.activeElement : null;
   row.dataset.state = state;
   row.querySelector(".state").textContent = SAYS[state](item);
+  row.querySelector(".over").hidden = !(state === "chosen" && item.before > 0);
   row.querySelector(".again").hidden = !(state === "failed" && item.again);
   row.querySelector(".cancel").hidden = !isUnderWay(item);
   row.querySelector(".remove").hidden = !isRemovable(item);

@@ -1,7 +1,7 @@
 // The files that a visitor chose, in that order, and where each of them is.
 //
 //   state     means                                   offers
-//   chosen    the visitor has not sent it off yet     Remove
+//   chosen    the visitor has not sent it off yet     Start over, Remove
 //   waiting   its turn will come                      Remove
 //   sending   its bytes are on their way              Cancel
 //   network   nothing gets through just now           Cancel
@@ -18,7 +18,7 @@ const NEXT = {
   sending: ["network", "place", "storing", "stored", "failed"],
   network: ["sending", "place", "storing", "stored", "failed"],
   place: ["sending", "failed"],
-  storing: ["place", "stored", "failed"],
+  storing: ["sending", "network", "place", "stored", "failed"],
   stored: [],
   failed: ["waiting"],
 };
@@ -37,6 +37,8 @@ export function put(file) {
     reason: "", // why it failed, and what to do
     again: true, // whether it makes sense to send it again
     receipt: null, // once it is stored
+    address: null, // of what the site has of it already
+    before: 0, // bytes that the site had when the file was chosen
     round: false, // whether it is part of what is being sent now, see sums
   };
   queue.push(item);

@@ -4,7 +4,8 @@
 // failed. Without this script the plain form does the same job.
 
 import { queue, put, remove, set, isToSend, isUnsent, isRemovable, sums } from "./queue.js";
-import { send, Failure } from "./sending.js";
+import { send, offsetOf, forget, Failure } from "./sending.js";
+import { keyOf, recall, keep, alone } from "./memory.js";
 import { newRow, draw, erase, drawAll, showError, showOutcome, showForm, say, count, files, size } from "./drawing.js";
 
 const form = document.getElementById("upload");
@@ -13,6 +14,7 @@ const drop = form.querySelector(".drop");
 const maxBytes = Number(form.dataset.maxBytes);
 
 let isRunning = false;
+let known = Promise.resolve(); // when it is known of all files whether they were begun before
 
 // change puts a file into a state and shows it.
 function change(item, state, more) {
@@ -62,6 +64,7 @@ function add(chosen) {
   const added = chosen.map((file) => {
     const item = put(file);
     newRow(item, {
+      over: () => startOver(item),
       again: () => start([item]),
       cancel: () => item.cancel(),
       remove: () => discard([item]),
@@ -70,6 +73,8 @@ function add(chosen) {
     const mistake = mistakeIn(file);
     if (mistake) {
       fail(item, mistake, false);
+    } else {
+      item.known = known = known.then(() => remind(item));
     }
     return item;
   });
@@ -84,8 +89,30 @@ function add(chosen) {
   askBeforeLeaving();
 }
 
+// remind finds out what the site has of a file that was begun before.
+async function remind(item) {
+  item.key = await keyOf(item.file);
+  const address = recall(item.key);
+  const before = address && (await offsetOf(address));
+  if (before) {
+    Object.assign(item, { address, before });
+    draw(item);
+  }
+}
+
+// startOver has the site forget what it has of a file.
+function startOver(item) {
+  if (item.address) {
+    forget(item.address);
+    keep(item.key, null);
+    Object.assign(item, { address: null, before: 0 });
+    draw(item);
+  }
+}
+
 function discard(items) {
   for (const item of items) {
+    startOver(item);
     remove(item);
     erase(item);
   }
@@ -129,20 +156,32 @@ async function run() {
 async function sendOne(item) {
   const controller = new AbortController();
   item.cancel = () => controller.abort();
+  change(item, "sending");
   try {
-    const receipt = await send(item.file, {
-      to: form.action,
-      as: input.name,
-      signal: controller.signal,
-      tell: (state, sent = item.sent) => {
-        if (state !== item.state && (state === "network" || state === "place")) {
-          say(state === "network" ? `${item.file.name} waits for the network.` : `${item.file.name} waits for a free place.`);
-        }
-        count(sent - item.sent);
-        change(item, state, { sent });
-        sayProgress();
-      },
-    });
+    await item.known;
+    const receipt = await alone(item.key, (isAlone) =>
+      send(item.file, {
+        to: form.action,
+        address: isAlone ? item.address : null,
+        signal: controller.signal,
+        keep: (address) => {
+          item.address = address;
+          if (isAlone) {
+            keep(item.key, address);
+          }
+        },
+        tell: (state, sent = item.sent) => {
+          if (state !== item.state && (state === "network" || state === "place")) {
+            say(state === "network" ? `${item.file.name} waits for the network.` : `${item.file.name} waits for a free place.`);
+          }
+          // What the line took may not have arrived, but the bar does not go back.
+          sent = sent === 0 ? 0 : Math.max(sent, item.sent);
+          count(sent - item.sent);
+          change(item, state, { sent });
+          sayProgress();
+        },
+      }),
+    );
     change(item, "stored", { receipt });
   } catch (reason) {
     if (controller.signal.aborted) {

@@ -20,13 +20,13 @@ func inEachState(t *testing.T, tab context.Context, look func(t *testing.T, stat
 	names := []string{longWord + ".txt", "ספרים" + longWord + ".txt"}
 	for _, state := range []string{"chosen", "sending", "network", "place", "storing", "failed", "stored"} {
 		t.Run(state, func(t *testing.T) {
-			front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			front := inFrontOf(t, p, http.MethodPatch, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 				switch state {
 				case "stored":
 					pass.ServeHTTP(w, r)
 				case "failed":
 					_, _ = io.Copy(io.Discard, r.Body)
-					w.WriteHeader(http.StatusBadGateway)
+					w.WriteHeader(http.StatusForbidden)
 				case "place":
 					busy(w, r, http.StatusServiceUnavailable, "300")
 				default:
@@ -92,7 +92,7 @@ func TestTheFormOnPaper(t *testing.T) {
 		says := evaluate[string](t, tab, `document.querySelector("main").innerText`)
 		for _, want := range append([]string{longWord}, map[string][]string{
 			"chosen": {"7 bytes"}, "network": {noNetwork}, "place": {waiting}, "storing": {"being stored…"},
-			"failed": {"Something went wrong on the way (502)."}, "stored": {"safely stored", digest([]byte("content"))},
+			"failed": {"Something on the way to us refused it (403)."}, "stored": {"safely stored", digest([]byte("content"))},
 		}[state]...) {
 			if !strings.Contains(says, want) {
 				t.Errorf("on paper it says\n%s\nwithout %q", says, want)

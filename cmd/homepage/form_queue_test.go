@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 func held(t *testing.T, p *program, tab context.Context) (release func()) {
 	t.Helper()
 	goOn := make(chan struct{})
-	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+	front := inFrontOf(t, p, http.MethodPatch, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 		select {
 		case <-goOn:
 		case <-r.Context().Done():
@@ -122,8 +121,7 @@ func TestSendAgainWhileAnotherIsSent(t *testing.T) {
 	front := inFront(t, p, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 		switch posts.Add(1) {
 		case 1:
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusBadGateway)
+			w.WriteHeader(http.StatusForbidden)
 			return
 		case 2:
 			select {
@@ -136,7 +134,7 @@ func TestSendAgainWhileAnotherIsSent(t *testing.T) {
 	openForm(t, tab, front)
 	choose(t, tab, write(t, "first.txt", []byte("first")), write(t, "second.txt", []byte("second")))
 	click(t, tab, "#send")
-	await(t, tab, rowIs("first.txt", "failed")+" && "+rowIs("second.txt", "storing"))
+	await(t, tab, rowIs("first.txt", "failed")+" && "+rowIs("second.txt", "sending"))
 	if got := text(t, tab, "#sum"); got != "Sending 1 file" {
 		t.Errorf("the sum says %q", got)
 	}

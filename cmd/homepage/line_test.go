@@ -25,7 +25,8 @@ type line struct {
 	changed chan struct{} // closed when one of these changes
 	ended   bool
 	conns   map[*net.TCPConn]struct{}
-	calls   int // connections that were asked for
+	calls   int   // connections that were asked for
+	carried int64 // bytes to the program
 }
 
 // newLine lays a line to the program at the URL, on which all is well so far.
@@ -70,6 +71,18 @@ func (l *line) cut() {
 // restore makes all well again.
 func (l *line) restore() {
 	l.change(func() { l.rate, l.stalled, l.isCut = 0, false, false })
+}
+
+// lead leads new connections to the program at another URL.
+func (l *line) lead(url string) {
+	l.change(func() { l.target = strings.TrimPrefix(url, "http://") })
+}
+
+// bytes is how many bytes went to the program so far.
+func (l *line) bytes() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.carried
 }
 
 // called is how many connections were asked for so far.
@@ -122,7 +135,10 @@ func (l *line) accept() {
 // carry joins a browser's connection with one to the program.
 func (l *line) carry(browser *net.TCPConn) {
 	defer reset(browser)
-	to, err := net.Dial("tcp", l.target)
+	l.mu.Lock()
+	target := l.target
+	l.mu.Unlock()
+	to, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
@@ -156,6 +172,9 @@ func (l *line) move(to, from *net.TCPConn, paced bool) {
 		if err == nil {
 			due = l.hold(due, n, paced)
 			_, err = to.Write(part[:n])
+			if paced {
+				l.change(func() { l.carried += int64(n) })
+			}
 		}
 		switch {
 		case err == nil:

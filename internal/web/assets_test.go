@@ -35,6 +35,7 @@ func TestAssetsNameEachOther(t *testing.T) {
 		"queue.js":           "",
 		"sending.js":         "",
 		"drawing.js":         "",
+		"memory.js":          "",
 		"pictures/share.png": "",
 	}
 	assets, err := web.NewAssets(mapFS(files))

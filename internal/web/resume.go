@@ -73,7 +73,7 @@ func (s *server) beginUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.announce(w, r, id, state)
 	state, err = s.Resumable.Append(r.Context(), id, part)
-	return s.answerPart(w, r, state, err, http.StatusCreated)
+	return s.answerPart(w, state, err, http.StatusCreated)
 }
 
 // announce tells the address of the upload at once, so that the client can go on
@@ -119,7 +119,7 @@ func (s *server) receivePart(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer release()
 	state, err := s.Resumable.Append(r.Context(), chi.URLParam(r, idParam), part)
-	return s.answerPart(w, r, state, err, http.StatusNoContent)
+	return s.answerPart(w, state, err, http.StatusNoContent)
 }
 
 // newPart reads the header fields that all parts have.
@@ -158,7 +158,7 @@ func fileName(r *http.Request) (string, error) {
 
 // answerPart answers a request that brought a part: with the status given, or
 // with the receipt if the upload is finished.
-func (s *server) answerPart(w http.ResponseWriter, r *http.Request, state upload.State, err error, status int) error {
+func (s *server) answerPart(w http.ResponseWriter, state upload.State, err error, status int) error {
 	// As for forms, the server's own deadline may have passed long ago.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
@@ -172,9 +172,7 @@ func (s *server) answerPart(w http.ResponseWriter, r *http.Request, state upload
 		h.Del("Location")
 		h.Set("Upload-Complete", sfBoolean(true))
 		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(state.SHA256[:])+":")
-		receipts := []upload.Receipt{*state.Receipt}
-		s.flashes.leave(w, r, receipts)
-		return writeReceipts(w, receipts)
+		return writeReceipts(w, []upload.Receipt{*state.Receipt})
 	}
 	s.setState(h, state)
 	w.WriteHeader(status)
