@@ -1,12 +1,12 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench microbench golden certificate fixtures audit setup
+.PHONY: help run build test s3-test lint fuzz bench microbench golden certificate fixtures audit setup
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
 run: build ## build and serve on http://127.0.0.1:8000, with sample services inside
 	@.bin/homepage
@@ -17,6 +17,15 @@ build: ## build the program as .bin/homepage
 test: setup ## install what is missing and run every test with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "Not root: tests that mount a small disk (a full one, a read-only one) will be skipped."
 	go test -race -count=1 -vet=off -p 4 ./...
+
+# Neither store lists open multipart uploads by a prefix, and rclone wants parts
+# numbered without a gap; the README tells what that means. So these are left out.
+SKIP_minio := SweepOpenUploads|SweepSparesSlowForms
+SKIP_rclone := $(SKIP_minio)|AtOneOffset|TestPartsAndFaults/of_part_on_and_on
+
+s3-test: setup .bin/minio .bin/rclone ## test uploads on MinIO and rclone too, which take half an hour to build
+	.ci/s3-store.sh minio go test -count=1 -vet=off -skip '$(SKIP_minio)' ./internal/upload/s3
+	.ci/s3-store.sh rclone go test -count=1 -vet=off -skip '$(SKIP_rclone)' ./internal/upload/s3
 
 # The bench is a module of its own, so it is checked on its own.
 lint: ## check the code: vet, formats, arrows, tidiness, and that it builds elsewhere
@@ -64,9 +73,19 @@ audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 # command and the package of Debian that has it.
 TOOLS := cc:gcc chromium-headless-shell:chromium-headless-shell qpdf:qpdf pdftotext:poppler-utils mutool:mupdf-tools gs:ghostscript nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd
 
+VERSITYGW := .bin/versitygw
+$(VERSITYGW): # the object store that tests use; its modules are none of this program's
+	GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install -ldflags='-s -w' github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+.bin/minio:
+	GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install -ldflags='-s -w' github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+.bin/rclone:
+	GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install -ldflags='-s -w' github.com/rclone/rclone@v1.76.0
+
 # Downloads leave the processor idle, so the tests are compiled meanwhile. What
 # that has to complain of, the tests will say.
-setup:
+setup: $(VERSITYGW)
 	@PATH="$$PATH:/usr/sbin"; commands=; packages=; \
 	for tool in $(TOOLS); do \
 		command -v "$${tool%%:*}" >/dev/null || { commands="$$commands $${tool%%:*}"; packages="$$packages $${tool##*:}"; }; \

@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"homepage/internal/service"
+	"homepage/internal/upload/s3"
 	"homepage/internal/web"
 )
 
@@ -44,7 +45,7 @@ type settings struct {
 	CertificateTimezone *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
 	SiteName            string         `type:"name" default:"Lamplight Library" help:"Name of the site, in its titles, header and footer."`
 	SiteFolder          string         `placeholder:"FOLDER" help:"Folder with your own templates and static files, which are laid over the built-in ones. 'homepage site export FOLDER' writes those to begin from."`
-	Uploads             string         `type:"folder" default:"uploads" help:"Folder to store uploads in. It is created if it is missing."`
+	Uploads             string         `type:"uploads" default:"uploads" help:"Folder to store uploads in, which is created if it is missing, or s3://BUCKET/PREFIX in an object store that the usual AWS_ variables lead to."`
 	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
 	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
 	UploadMaxConcurrent int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
@@ -63,6 +64,7 @@ type settings struct {
 	build   *debug.BuildInfo
 	inForce []string // what homepage config prints; it holds no secret
 	slips   []slip
+	getenv  func(string) string
 }
 
 // secret is a value that nothing prints.
@@ -121,7 +123,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		kind("size above zero", "a size above zero, in bytes or in KiB, MiB, GiB or TiB, such as 1GiB or 1048576", atLeast(1, parseBytes)),
 		kind("time zone", "an IANA time zone, such as Europe/Berlin or UTC", parseZone),
 		kind("name", "a name of one line", parseName),
-		kind("folder", "the path of a folder", parseFolder),
+		kind("uploads", "the path of a folder, or s3://BUCKET/PREFIX", parseUploads),
 		kind("key", "at least 32 bytes of any text", parseKey),
 		kind("level", "debug, info, warn or error", parseLevel),
 	)
@@ -141,6 +143,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		}
 		return settings{}, usageError{err.Error()}
 	}
+	s.getenv = func(name string) string { return from.environment[name] }
 	s.inForce, s.slips = from.inForce(ctx), from.slips(variables(ctx.Model))
 	return s, nil
 }
@@ -258,9 +261,20 @@ func parseName(s string) (string, error) {
 	return s, nil
 }
 
-func parseFolder(s string) (string, error) {
+// parseUploads takes what looks like a URL for one, so that a slip does not make
+// a folder of it.
+func parseUploads(s string) (string, error) {
 	if s == "" {
 		return "", errNotAllowed
+	}
+	if strings.Contains(s, "://") {
+		_, err := s3.ParseLocation(s)
+		switch {
+		case err != nil && strings.Contains(s, "@"): // as if keys had a place there
+			return "", errSecret
+		case err != nil:
+			return "", errNotAllowed
+		}
 	}
 	return s, nil
 }

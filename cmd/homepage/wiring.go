@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,7 +22,6 @@ import (
 	"homepage/internal/sample"
 	"homepage/internal/serve"
 	"homepage/internal/service"
-	"homepage/internal/upload/disk"
 	"homepage/internal/web"
 	"homepage/pdfs"
 )
@@ -63,10 +61,9 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
 	defer certificate.ReloadOn(ctx, orders.hangups)()
-	uploads, err := disk.Open(s.Uploads, s.UploadReserve)
+	uploads, late, err := openUploads(s)
 	if err != nil {
-		folder, _ := filepath.Abs(s.Uploads) // or nothing
-		return fmt.Errorf("UPLOADS is %s, where no upload can be stored; choose a folder that this program may write to: %w", cmp.Or(folder, s.Uploads), err)
+		return err
 	}
 	defer func() { err = errors.Join(err, uploads.Close()) }()
 	files, err := openSite(s.SiteFolder)
@@ -116,7 +113,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 
 	unfinished := resumable.New(countParts(counts, uploads), s.UploadMaxBytes, s.UploadResumeFor)
 	go unfinished.Sweep(life, log)
-	readiness := serve.NewReadiness(uploads.Try, "the disk does not answer", log)
+	readiness := serve.NewReadiness(uploads.Try, late, log)
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	site, err := web.New(web.Deps{
 		Templates:   files.templates,

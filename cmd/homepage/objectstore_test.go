@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"homepage/internal/upload/s3"
+	"homepage/internal/upload/s3/s3test"
+)
+
+const objectStore = "s3://" + s3test.Bucket + "/the site"
+
+// storeVariables are the settings for uploads to the store at the URL.
+func storeVariables(url string) map[string]string {
+	all := s3test.Environment(url)
+	all["UPLOADS"] = objectStore
+	return all
+}
+
+func lines(variables map[string]string) (all []string) {
+	for name, value := range variables {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+// A visitor's upload goes to the object store, and the homepage tells its name.
+func TestUploadToObjectStore(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	cmd, p := spawn(t, objectStore, lines(storeVariables(server.URL))...)
+	visitor := client(t)
+	response := sendFile(t, visitor, p.url, "notes.txt")
+	if response.StatusCode != http.StatusSeeOther {
+		t.Fatalf("status %d", response.StatusCode)
+	}
+	forms := server.Objects(t, "the site/forms/")
+	if len(forms) != 1 {
+		t.Fatalf("%d records, want 1", len(forms))
+	}
+	kill(t, cmd)
+	for line := range p.lines {
+		if text := fmt.Sprint(line); strings.Contains(text, s3test.SecretKey) || strings.Contains(text, s3test.AccessKey) {
+			t.Errorf("the log has a key: %s", text)
+		}
+	}
+}
+
+// What is wrong with the store or the words for it stops the start.
+func TestObjectStoreRefused(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	for name, test := range map[string]struct {
+		variables map[string]string
+		status    int
+		want      string
+	}{
+		"no bucket":       {map[string]string{"UPLOADS": "s3://"}, 2, `UPLOADS (--uploads) is "s3://", but takes the path of a folder, or s3://BUCKET/PREFIX`},
+		"another scheme":  {map[string]string{"UPLOADS": "https://host/bucket"}, 2, "s3://BUCKET/PREFIX"},
+		"keys in it":      {map[string]string{"UPLOADS": "s3://key:hunter2@bucket"}, 2, "its value is not shown"},
+		"no such bucket":  {map[string]string{"UPLOADS": "s3://elsewhere/a"}, 1, "UPLOADS is s3://elsewhere/a, where no upload can be stored: there is no bucket elsewhere; create it first"},
+		"a wrong secret":  {map[string]string{"AWS_SECRET_ACCESS_KEY": "hunter2"}, 1, "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID"},
+		"a key left out":  {map[string]string{"AWS_ACCESS_KEY_ID": ""}, 1, "AWS_ACCESS_KEY_ID is missing"},
+		"not an endpoint": {map[string]string{"AWS_ENDPOINT_URL": "storage"}, 1, "AWS_ENDPOINT_URL takes the http or https URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			variables := storeVariables(server.URL)
+			variables["ADDR"] = "127.0.0.1:0"
+			maps.Copy(variables, test.variables)
+			var stderr bytes.Buffer
+			err := run(t.Context(), new(orders), nil, env(variables), io.Discard, &stderr)
+			if got := exitStatus(err, &stderr); got != test.status || !strings.Contains(stderr.String(), test.want) || strings.Contains(stderr.String(), "hunter2") {
+				t.Errorf("exit status %d and %q, want %d and %q", got, stderr.String(), test.status, test.want)
+			}
+		})
+	}
+}
+
+// While the store fails the program says so and serves everything else, and once
+// it is back uploads work, without a restart.
+func TestObjectStoreThatIsGone(t *testing.T) {
+	t.Parallel()
+	proxy := s3test.Start(t).Before(t)
+	cmd, p := spawn(t, objectStore, lines(storeVariables(proxy.URL))...)
+	defer kill(t, cmd)
+	proxy.Set(s3test.Answer(http.StatusServiceUnavailable, "SlowDown"))
+	if status, body := get(t, p.url+"/readyz"); status != http.StatusServiceUnavailable || body != "uploads can't be stored: the object store is busy\n" {
+		t.Errorf("/readyz is %d %q", status, body)
+	}
+	if response := sendFile(t, client(t), p.url, "early.txt"); response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+		t.Errorf("an upload got %d with Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
+	}
+	for _, path := range []string{"/", "/certificate", "/healthz"} {
+		if status, _ := get(t, p.url+path); status != http.StatusOK {
+			t.Errorf("%s is %d", path, status)
+		}
+	}
+	proxy.Set(nil)
+	if response := sendFile(t, client(t), p.url, "late.txt"); response.StatusCode != http.StatusSeeOther {
+		t.Errorf("once it is back, an upload got %d", response.StatusCode)
+	}
+	p.await(t, "not ready")
+	if status, _ := awaitReady(t, p.url); status != http.StatusOK {
+		t.Errorf("once it is back, /readyz is %d", status)
+	}
+}
+
+// awaitReady asks until the site is ready, for 15 s at most.
+func awaitReady(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < 15*time.Second; <-tick.C {
+		if status, body = get(t, url+"/readyz"); status == http.StatusOK {
+			break
+		}
+	}
+	return status, body
+}
+
+// Whatever moment the program is killed at, every upload that it acknowledged is
+// in the store with a record, and a record names nothing that is not whole.
+func TestKilledAtRandomMomentsBeforeAnObjectStore(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	const kills, senders = 30, 4
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	var mu sync.Mutex
+	acknowledged := map[string]string{} // digests by name
+
+	for range kills {
+		cmd, p := spawn(t, objectStore, lines(storeVariables(server.URL))...)
+		transport := &http.Transport{}
+		var group sync.WaitGroup
+		first := make(chan struct{}, senders)
+		for n := range senders {
+			source := rand.New(rand.NewPCG(random.Uint64(), 0))
+			group.Go(func() {
+				for {
+					most := 256 << 10
+					if n == 0 {
+						most = 8 << 20 // at times of more than one part
+					}
+					receipts, err := sendSized(transport, p.url, source, most)
+					if err != nil {
+						return // the program is dead
+					}
+					mu.Lock()
+					for _, r := range receipts {
+						acknowledged[r.Name] = r.SHA256
+					}
+					mu.Unlock()
+					select {
+					case first <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		<-first
+		moment := time.NewTimer(time.Duration(random.IntN(60)) * time.Millisecond)
+		<-moment.C
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		group.Wait()
+		for range p.lines {
+		}
+		_ = cmd.Wait() // says that it was killed
+		transport.CloseIdleConnections()
+	}
+
+	objects, visible := server.Objects(t, "the site/"), map[string]string{}
+	for key, content := range objects {
+		if !strings.HasPrefix(key, "the site/forms/") {
+			continue
+		}
+		var form struct {
+			Files []struct{ Key, SHA256 string }
+		}
+		if err := json.Unmarshal(content, &form); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		for _, one := range form.Files {
+			if got, ok := objects[one.Key]; !ok || digest(got) != one.SHA256 || !strings.Contains(one.Key, one.SHA256) {
+				t.Errorf("%s has a record and is not there whole", one.Key)
+			}
+			visible["the site/files/"+strings.TrimPrefix(one.Key, "the site/files/")] = one.SHA256
+		}
+	}
+	for name, want := range acknowledged {
+		if visible["the site/files/"+name] != want {
+			t.Errorf("%s was acknowledged and has no record", name)
+		}
+	}
+	t.Logf("%d files acknowledged, %d there, %d objects, %d open uploads", len(acknowledged), len(visible), len(objects), len(server.Open(t, "the site/")))
+
+	variables := storeVariables(server.URL)
+	location, err := s3.ParseLocation(objectStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := s3.Open(s3.Options{Location: location, Getenv: func(name string) string { return variables[name] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if swept, open := server.Objects(t, "the site/files/"), server.Open(t, "the site/"); len(swept) != len(visible) || len(open) > 0 {
+		t.Errorf("a sweep leaves %d objects of files and %d open uploads, want the %d that have records", len(swept), len(open), len(visible))
+	}
+}
+
+// sendSized uploads one or two files of up to most bytes that are named by their
+// digests.
+func sendSized(transport http.RoundTripper, url string, source *rand.Rand, most int) ([]receipt, error) {
+	body := new(bytes.Buffer)
+	writer := multipart.NewWriter(body)
+	for range 1 + source.IntN(2) {
+		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(most))
+		content = binary.LittleEndian.AppendUint64(content, source.Uint64())
+		part, err := writer.CreateFormFile("file", digest(content)+".bin")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := part.Write(content); err != nil {
+			return nil, err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequest(http.MethodPost, url+"/upload", body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", writer.FormDataContentType())
+	request.Header.Set("Accept", "application/json")
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var answer struct{ Files []receipt }
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return answer.Files, err
+}
