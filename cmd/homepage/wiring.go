@@ -115,6 +115,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	go unfinished.Sweep(life, log)
 	readiness := serve.NewReadiness(uploads.Try, late, log)
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
+	server.Leaving = orders.delay.Late
 	site, err := web.New(web.Deps{
 		Templates:   files.templates,
 		Assets:      assets,

@@ -11,8 +11,9 @@ import (
 // balancers see that the site is not ready and everything is served as before.
 // The zero value is no delay.
 type Delay struct {
-	mu  sync.Mutex
-	cut chan struct{} // nil if there is no delay, or it is over
+	mu   sync.Mutex
+	cut  chan struct{} // nil if there is no delay, or it is over
+	late time.Time     // when the second half of the delay begins; zero before the request to stop
 }
 
 // After returns a context that is done when ctx has been for the delay, or when
@@ -32,6 +33,9 @@ func (d *Delay) After(ctx context.Context, delay time.Duration, log *slog.Logger
 		case <-after.Done():
 			return
 		}
+		d.mu.Lock()
+		d.late = time.Now().Add(delay / 2)
+		d.mu.Unlock()
 		log.InfoContext(ctx, "draining soon", "delay", delay.String())
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
@@ -42,6 +46,14 @@ func (d *Delay) After(ctx context.Context, delay time.Duration, log *slog.Logger
 		}
 	}()
 	return after, cancel
+}
+
+// Late reports whether the delay is in its second half, or over. Whoever probes
+// has left by then.
+func (d *Delay) Late() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.late.IsZero() && !time.Now().Before(d.late)
 }
 
 // Cut ends the delay. It reports whether there was one to end.

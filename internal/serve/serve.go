@@ -24,6 +24,12 @@ type Server struct {
 	// request that net/http refuses by itself. It must not block.
 	Refused func(status int)
 
+	// Leaving, if it is set before Run, reports whether the drain is near. Each
+	// answer then ends its connection, where the client expects that: a drain
+	// closes the idle ones, and a request that crosses with that fails (RFC 9112,
+	// 9.5).
+	Leaving func() bool
+
 	timeouts Timeouts
 	log      *slog.Logger
 
@@ -133,6 +139,9 @@ func (s *Server) count(next http.Handler) http.Handler {
 		s.mu.Unlock()
 		if counted {
 			defer s.running.Done()
+		}
+		if s.Leaving != nil && s.Leaving() {
+			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
