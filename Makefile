@@ -35,6 +35,10 @@ lint: ## check the code: vet, formats, arrows, tidiness, and that it builds else
 	go mod tidy -diff
 	if [ -f cmd/bench/go.mod ]; then cd cmd/bench && go vet ./... && $(GOLANGCI_LINT) run ./... && go mod tidy -diff; fi
 
+.PHONY: fleet-test
+fleet-test: setup ## restart each of three replicas behind a balancer five times under load, with the race detector
+	FLEET_ROUNDS=5 go test -race -count=1 -vet=off -v -run 'TestARollingRestart|TestAKilledReplica' ./cmd/homepage
+
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$file); do \

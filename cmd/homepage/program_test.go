@@ -408,14 +408,18 @@ func startUpload(t *testing.T, url string) *slowUpload {
 // finish sends the rest and returns the first line of the answer.
 func (u *slowUpload) finish(t *testing.T) string {
 	t.Helper()
-	if _, err := u.conn.Write(u.rest); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(u.conn).ReadString('\n')
+	line, err := u.end()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return line
+}
+
+func (u *slowUpload) end() (string, error) {
+	if _, err := u.conn.Write(u.rest); err != nil {
+		return "", err
+	}
+	return bufio.NewReader(u.conn).ReadString('\n')
 }
 
 func TestDrain(t *testing.T) {

@@ -58,17 +58,35 @@ func proxies() map[string]proxy {
 	}
 }
 
+// findProxy returns where the program is.
+func findProxy(t *testing.T, program string) string {
+	t.Helper()
+	binary, err := exec.LookPath(program)
+	if err != nil {
+		binary, err = exec.LookPath("/usr/sbin/" + program) // which is not on everyone's path
+	}
+	if err != nil {
+		t.Skipf("needs %[1]s, from the package %[1]s", program)
+	}
+	return binary
+}
+
+// freeAddr returns an address for a program that can't be asked where it listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	reserved, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reserved.Close()
+	return reserved.Addr().String()
+}
+
 // start runs the proxy in front of the site. The client that it returns speaks
 // HTTP/2 to it where the proxy does.
 func (p proxy) start(t *testing.T, site string) (url string, visitor *http.Client) {
 	t.Helper()
-	binary, err := exec.LookPath(p.program)
-	if err != nil {
-		binary, err = exec.LookPath("/usr/sbin/" + p.program) // which is not on everyone's path
-	}
-	if err != nil {
-		t.Skipf("needs %[1]s, from the package %[1]s", p.program)
-	}
+	binary := findProxy(t, p.program)
 	authority := httptest.NewUnstartedServer(nil) // for its certificate, and a client that trusts it
 	authority.EnableHTTP2 = true
 	authority.StartTLS()
@@ -87,12 +105,7 @@ func (p proxy) start(t *testing.T, site string) (url string, visitor *http.Clien
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Certificate().Raw}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...))
 
-	reserved, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := reserved.Addr().String()
-	_ = reserved.Close()
+	addr := freeAddr(t)
 	config := p.around
 	if p.file != "" {
 		example, err := os.ReadFile(filepath.Join("deploy", p.file))

@@ -174,6 +174,9 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	if missing != "" {
 		log.WarnContext(ctx, "only one service is set, so the other section shows samples", "missing", missing)
 	}
+	if s.CookieKey == nil && s.ShutdownDelay > 0 { // there is a load balancer
+		log.WarnContext(ctx, "COOKIE_KEY is not set, so no other replica can show the message after an upload")
+	}
 
 	stopping, stop := orders.delay.After(ctx, s.ShutdownDelay, log)
 	defer stop()
