@@ -16,9 +16,17 @@ import (
 // assetPrefix is where assets are served.
 const assetPrefix = "/static/"
 
+const fingerprintSize = 6 // bytes
+
 // Assets serves the files that pages link to under names that carry a
 // fingerprint of their content, so that browsers may keep them for good: a
 // changed file has another name. Only those names exist, folders don't.
+//
+// During a rollout a page of one release asks a replica of another for its
+// files. A style sheet or picture of an unknown fingerprint is answered with the
+// present one, not to be kept, since nearly right is better than a bare page. A
+// script is not: it would act on a page that it was not written for, and pages
+// do their job without.
 type Assets struct {
 	urls  map[string]string // by the file's own name
 	files map[string]*body  // by the part of the URL after assetPrefix
@@ -73,7 +81,7 @@ func (a *Assets) add(files fs.FS, name string, by ...string) error {
 		}
 	}
 	digest := sha256.Sum256(content)
-	fingerprinted := strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(digest[:6]) + extension
+	fingerprinted := strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(digest[:fingerprintSize]) + extension
 	a.urls[name] = assetPrefix + fingerprinted
 	a.files[fingerprinted] = newBody(contentType, content)
 	return nil
@@ -115,11 +123,30 @@ func (a *Assets) URL(name string) (string, error) {
 }
 
 func (a *Assets) serve(w http.ResponseWriter, r *http.Request) error {
-	file, ok := a.files[strings.TrimPrefix(r.URL.Path, assetPrefix)]
+	name := strings.TrimPrefix(r.URL.Path, assetPrefix)
+	caching := "public, max-age=31536000, immutable" // RFC 8246
+	file, ok := a.files[name]
+	if !ok {
+		caching = "no-store" // this name belongs to other content
+		file, ok = a.files[a.standIn(name)]
+	}
 	if !ok {
 		return fail(http.StatusNotFound, nil)
 	}
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // RFC 8246
+	w.Header().Set("Cache-Control", caching)
 	file.send(w, r)
 	return nil
+}
+
+// standIn returns which file to answer with for one that another release has,
+// or nothing.
+func (a *Assets) standIn(fingerprinted string) string {
+	extension := path.Ext(fingerprinted)
+	stem := strings.TrimSuffix(fingerprinted, extension)
+	fingerprint := path.Ext(stem)
+	digest, err := hex.DecodeString(strings.TrimPrefix(fingerprint, "."))
+	if err != nil || len(digest) != fingerprintSize || extension == ".js" {
+		return ""
+	}
+	return strings.TrimPrefix(a.urls[strings.TrimSuffix(stem, fingerprint)+extension], assetPrefix)
 }
