@@ -333,7 +333,7 @@ func TestCheckOfPeersFiles(t *testing.T) {
 	if err := os.CopyFS(folder, peerFiles); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"django/views.py", "django/templates/index.html", "nginx/nginx.conf", "services/promo.json", "certificate-template.pdf"} {
+	for _, name := range []string{"django/views.py", "django/templates/index.html", "nginx/nginx.conf", "haproxy/haproxy.cfg", "services/promo.json", "certificate-template.pdf"} {
 		if info, err := os.Stat(filepath.Join(folder, "peers", name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s is not embedded: %v", name, err)
 		}

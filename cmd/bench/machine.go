@@ -34,6 +34,9 @@ func describeMachine(ctx context.Context, tools tools) string {
 	if version := firstMatch(`nginx/(\S+)`, says(tools.nginx, "-v")); version != "" {
 		parts = append(parts, "nginx "+version)
 	}
+	if version := firstMatch(`HAProxy version ([\d.]+)`, says(tools.haproxy, "-v")); version != "" {
+		parts = append(parts, "HAProxy "+version)
+	}
 	if tools.python != "" {
 		parts = append(parts, says(tools.python, "-c", versions))
 	}

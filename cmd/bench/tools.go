@@ -13,13 +13,13 @@ import (
 // tools are the programs that the sides and the measures need. One that is not
 // there is an empty path.
 type tools struct {
-	wrk, nginx, python, qpdf string
-	missing                  []string // what could not be had, and so is not measured
+	wrk, nginx, haproxy, python, qpdf string
+	missing                           []string // what could not be had, and so is not measured
 }
 
 // packages of Debian and Ubuntu. uvloop and httptools are what uvicorn is
 // quick with.
-const packages = "wrk nginx python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf"
+const packages = "wrk nginx haproxy python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf"
 
 // findTools looks the tools up, and lets apt install what is missing.
 func findTools(ctx context.Context, progress io.Writer) tools {
@@ -59,6 +59,7 @@ func lookTools(ctx context.Context) tools {
 	}{
 		{&t.wrk, []string{"wrk"}, "wrk, so pages and certificates a second", anyTool},
 		{&t.nginx, []string{"nginx", "/usr/sbin/nginx"}, "nginx, so all beside it", anyTool},
+		{&t.haproxy, []string{"haproxy", "/usr/sbin/haproxy"}, "HAProxy, so replicas behind a balancer", anyTool},
 		// The system's Python has the packages of the system, another one in
 		// the path may not.
 		{&t.python, []string{"python3", "/usr/bin/python3"}, "Python with django, uvicorn, uvloop, httptools, httpx and aiofiles, so all beside Django", func(path string) bool {
