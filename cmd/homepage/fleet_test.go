@@ -354,7 +354,7 @@ const datedLifetime = time.Second
 
 func startDatedServices(t *testing.T) *datedServices {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=1")
 		fmt.Fprintf(w, `{"title":"made-%d.","items":[{"title":"A book"}]}`, time.Now().UnixMilli())
 	}))

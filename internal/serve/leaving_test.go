@@ -21,9 +21,10 @@ func TestAConnectionIsLeftBeforeTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const delay = 10 * time.Second
 		begin := time.Now()
-		stop, ask := context.WithCancel(t.Context())
+		told, tell := context.WithCancel(t.Context())
+		defer tell()
 		after := new(serve.Delay)
-		ctx, cancel := after.After(stop, delay, slog.New(slog.DiscardHandler))
+		ctx, cancel := after.After(told, delay, slog.New(slog.DiscardHandler))
 		defer cancel()
 		site := serve.New(serve.Timeouts{Idle: time.Hour, Drain: time.Minute}, slog.New(slog.DiscardHandler))
 		site.Leaving = after.Late
@@ -53,9 +54,9 @@ func TestAConnectionIsLeftBeforeTheDrain(t *testing.T) {
 				break
 			}
 			if time.Since(begin) == 0 {
-				ask()
+				tell()
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		if took := time.Since(begin); took != delay/2 {
 			t.Errorf("the connection was kept until %v of a delay of %v", took, delay)
