@@ -93,8 +93,10 @@ func TestTheBalancerFindsAScript(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t, sharedFolder(t))
 	kill(t, f.replicas["two"].cmd)
+	f.sees(t, "two", "DOWN")
 	f.variables = append(f.variables, "SITE_FOLDER="+newRelease(t))
 	f.start(t, "two", f.replicas["two"].addr)
+	f.sees(t, "two", "UP")
 	scripts := map[string]bool{}
 	for _, r := range f.replicas {
 		_, page := get(t, r.url+"/upload")
