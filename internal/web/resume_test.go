@@ -150,7 +150,7 @@ func interim(t *testing.T, s *site, headers ...string) (informational map[int]ht
 
 // Each clause of draft-ietf-httpbis-resumable-upload that a server must keep, by
 // its section.
-func TestResumableUploadProtocol(t *testing.T) {
+func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses are tests, not helpers
 	for _, test := range []struct {
 		section, clause string
 		run             func(t *testing.T, s *site)
