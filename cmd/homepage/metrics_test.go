@@ -246,6 +246,7 @@ func TestMetrics(t *testing.T) {
 	// Made-up paths and methods make no series.
 	request(t, p, plain("BREW", "/x"))
 	request(t, p, plain("POST", "/x"))
+	request(t, p, plain("POST", "/upload/x"))
 	before := len(p.scrape(t))
 	for i := range 50 {
 		request(t, p, plain("GET", fmt.Sprint("/x", i)))
