@@ -18,6 +18,7 @@ package certificate
 import (
 	"bytes"
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 
+	"homepage/internal/certificate/signature"
 	"homepage/internal/pdf"
 )
 
@@ -44,17 +46,22 @@ const MaxTemplate = 32 << 20
 // Template is a linked template. It never changes and is safe for concurrent
 // use.
 type Template struct {
-	file   []byte // how every certificate begins
-	update []byte // goes on
-	tail   []byte // and ends, with slots
-	slots  []slot // in the tail
+	file   []byte   // how every certificate begins
+	update []byte   // goes on
+	tail   []byte   // and ends, with slots
+	slots  []slot   // in the tail
+	signs  *signing // nil if certificates are not signed
 	report Report
 }
 
 // Link returns the template that a PDF file holds, or an error that says why
 // the file can't be stamped and what its author can do. The template keeps the
 // file, which must not change any more; it needs no other copy of it.
-func Link(file []byte) (t *Template, err error) {
+func Link(file []byte) (*Template, error) { return LinkSigned(file, nil) }
+
+// LinkSigned does the same for certificates that are signed, one by one when they
+// are issued. The signer is tried. It may be nil, for none.
+func LinkSigned(file []byte, signer *signature.Signer) (t *Template, err error) {
 	defer func() {
 		// Whoever writes a template is not trusted to write one that is read
 		// here without a mistake of ours.
@@ -85,7 +92,7 @@ func Link(file []byte) (t *Template, err error) {
 	if d.Signed() {
 		return nil, errors.New("the PDF is signed, and a stamp would break the signature; save it without one")
 	}
-	t, placeholder, err := d.link()
+	t, placeholder, err := d.link(signer)
 	// What is damaged is missing, and would be called so.
 	if damage := d.Err(); damage != nil {
 		return nil, damage
@@ -109,7 +116,7 @@ const alphabet = "0123456789-:.T+"
 
 // link finds the place of the stamp and builds the update. It also returns the
 // placeholder, if that is no form field.
-func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
+func (d *document) link(signer *signature.Signer) (t *Template, placeholder pdf.Hit, err error) {
 	fields, err := d.fields()
 	if err != nil {
 		return nil, placeholder, err
@@ -125,9 +132,10 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 	if err := d.refuse(hits, fields); err != nil {
 		return nil, placeholder, err
 	}
-	u, r := &update{Update: d.NewUpdate(), catalog: d.Catalog.Clone().(types.Dict)}, d.newReport()
+	u, r := newUpdate(d), d.newReport()
 	var own *pdf.Font
 	var resource types.Object
+	var page int
 	if len(fields) > 0 {
 		own, resource, err = d.fontOf(fields[0])
 		if err != nil {
@@ -144,13 +152,15 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 		if resource == nil {
 			r.unknownFont(fields[0])
 		}
-		r.Place = fmt.Sprintf("page %d, %s", fields[0].page, fields[0])
+		page = fields[0].page
+		r.Place = fmt.Sprintf("page %d, %s", page, fields[0])
 		if standard != nil {
 			own, resource = standard, nil
 		}
 		r.Warnings = append(r.Warnings, u.stampField(fields[0], own, resource, glyphs)...)
 	} else {
 		placeholder = hits[0]
+		page = placeholder.Page
 		r.Place = placeholder.String()
 		if err := u.stampText(placeholder, standard, glyphs); err != nil {
 			return nil, placeholder, err
@@ -166,13 +176,18 @@ func (d *document) link() (t *Template, placeholder pdf.Hit, err error) {
 		delete(u.catalog, "Perms")
 		r.Warnings = append(r.Warnings, "the PDF has usage rights, with which Acrobat extends what Adobe Reader may do; its certificates have none, since a stamp would break them")
 	}
-	u.modified()
+	u.later = append(u.later, u.modified)
+	if signer != nil {
+		if err := u.sign(d.Pages[page-1].Ref, signer.Size()); err != nil {
+			return nil, placeholder, err
+		}
+	}
 	u.finish()
-	return u.template(*r), placeholder, nil
+	return u.template(*r, signer), placeholder, nil
 }
 
 // template divides the update where the first slot begins.
-func (u *update) template(r Report) *Template {
+func (u *update) template(r Report, signer *signature.Signer) *Template {
 	written := bytes.Clone(u.Buf.Bytes())
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, func(a, b slot) int { return a.at - b.at })
@@ -182,7 +197,12 @@ func (u *update) template(r Report) *Template {
 		slots[i].at -= len(file) + first
 	}
 	r.Bytes = len(file) + len(written)
-	return &Template{file: file, update: written[:first], tail: written[first:], slots: slots, report: r}
+	t := &Template{file: file, update: written[:first], tail: written[first:], slots: slots, report: r}
+	if signer != nil {
+		u.seal.writeByteRange(file, written)
+		t.signs = newSigning(signer, u.seal, t.file, t.update)
+	}
+	return t
 }
 
 // refuse sees that there is one place for the stamp, and that it can be seen.
@@ -260,6 +280,12 @@ func (t *Template) check() (pdf.Hit, error) {
 			return bad("the form field has the value %q", got)
 		}
 	}
+	if t.signs != nil {
+		verdict, err := t.Verify(io.MultiReader(bytes.NewReader(t.file), bytes.NewReader(t.update), bytes.NewReader(tail)))
+		if err != nil || verdict.Stamp != stamp {
+			return bad("its signature is not valid (%+v)", verdict)
+		}
+	}
 	return shown[0], nil
 }
 
@@ -269,22 +295,63 @@ func (t *Template) Size() int { return len(t.file) + len(t.update) + len(t.tail)
 // Report tells how the template was linked.
 func (t *Template) Report() Report { return t.report }
 
-// Issue writes a certificate stamped with at, in at's own zone. It fails
-// before its first byte if at can't be stamped; any later error is w's.
-func (t *Template) Issue(w io.Writer, at time.Time) error {
+// Leaf returns the certificate of the one who signs, or nil if nobody does.
+func (t *Template) Leaf() *x509.Certificate {
+	if t.signs == nil {
+		return nil
+	}
+	return t.signs.signer.Leaf()
+}
+
+// SigningExpires returns when the first certificate of the signer's chain expires,
+// or a zero time if nobody signs.
+func (t *Template) SigningExpires() time.Time {
+	if t.signs == nil {
+		return time.Time{}
+	}
+	return t.signs.signer.Expires()
+}
+
+// Verify tells whether a file is a certificate that was signed with the key that
+// signs those of this template, whatever template it was made of. It is not for a
+// template whose certificates are not signed.
+func (t *Template) Verify(r io.Reader) (Verdict, error) { return Verify(r, t.Leaf()) }
+
+// Certificate is ready to be written.
+type Certificate struct {
+	template *Template
+	tail     []byte
+}
+
+// Stamp makes a certificate stamped with at, in at's own zone, and signed if those
+// of the template are. It fails if at can't be stamped, or if the signer fails.
+func (t *Template) Stamp(at time.Time) (Certificate, error) {
 	tail, err := t.stamped(at)
+	return Certificate{t, tail}, err
+}
+
+// WriteTo writes the certificate. An error is w's.
+func (c Certificate) WriteTo(w io.Writer) (written int64, err error) {
+	for _, part := range [...][]byte{c.template.file, c.template.update, c.tail} {
+		n, err := w.Write(part)
+		if written += int64(n); err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// Issue does both.
+func (t *Template) Issue(w io.Writer, at time.Time) error {
+	c, err := t.Stamp(at)
 	if err != nil {
 		return err
 	}
-	for _, part := range [...][]byte{t.file, t.update, tail} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = c.WriteTo(w)
+	return err
 }
 
-// stamped returns a copy of the tail with its slots filled.
+// stamped returns a copy of the tail with its slots filled, and signed.
 func (t *Template) stamped(at time.Time) ([]byte, error) {
 	// The stamp is made behind the tail, in the one allocation there is.
 	tail := make([]byte, len(t.tail), len(t.tail)+2*len(StampLayout))
@@ -295,6 +362,11 @@ func (t *Template) stamped(at time.Time) ([]byte, error) {
 	copy(tail, t.tail)
 	for _, s := range t.slots {
 		s.fill(tail[s.at:], stamp)
+	}
+	if t.signs != nil {
+		if err := t.signs.sign(tail); err != nil {
+			return nil, err
+		}
 	}
 	return tail, nil
 }

@@ -248,7 +248,7 @@ func (u *update) stampField(f field, own *pdf.Font, resource types.Object, g pdf
 	before += fmt.Sprintf("/Tx BMC\nq\nBT\n%s/Stamp %.3f Tf\n%.3f %.3f Td\n", s.colour, size, x, y)
 	shown := show{before: before, after: "ET\nQ\nEMC\n", glyphs: g}
 	appearance := u.Add()
-	u.RawStream(appearance, form, func() { u.show(shown) }, shown.length())
+	u.later = append(u.later, func() { u.RawStream(appearance, form, func() { u.show(shown) }, shown.length()) })
 
 	flags := int(d.Number(widget["F"]))
 	if flags&(annotationInvisible|annotationHidden|annotationNoView) != 0 {
@@ -269,27 +269,16 @@ func (u *update) stampField(f field, own *pdf.Font, resource types.Object, g pdf
 	if f.limited {
 		target["MaxLen"] = types.Integer(len(StampLayout))
 	}
-	u.Begin(u.current(f.ref))
-	u.withSlot(target, "V", "(", len(StampLayout), fillText, ")")
-	u.End()
-	u.keepAppearances()
+	u.later = append(u.later, func() {
+		u.Begin(u.current(f.ref))
+		u.withSlot(target, "V", "(", len(StampLayout), fillText, ")")
+		u.End()
+	})
+	// By NeedAppearances viewers draw fields anew, or not at all.
+	if _, ok := u.Doc.Dict(u.Doc.Catalog["AcroForm"])["NeedAppearances"]; ok {
+		delete(u.form(), "NeedAppearances")
+	}
 	return warnings
-}
-
-// keepAppearances takes back NeedAppearances, by which viewers draw fields
-// anew, or not at all.
-func (u *update) keepAppearances() {
-	form := u.Doc.Dict(u.Doc.Catalog["AcroForm"])
-	if _, ok := form["NeedAppearances"]; !ok {
-		return
-	}
-	form = form.Clone().(types.Dict)
-	delete(form, "NeedAppearances")
-	if ref, ok := u.Doc.Catalog["AcroForm"].(types.IndirectRef); ok {
-		u.Object(u.current(ref), form)
-		return
-	}
-	u.catalog["AcroForm"] = form
 }
 
 // background draws what a widget's MK and BS ask for (12.5.6.19), and returns

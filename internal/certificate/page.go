@@ -101,13 +101,12 @@ func (u *update) stampPage(h pdf.Hit, s show, newFont bool) error {
 	}
 	refs = append(refs, content.Refs[last+1:]...)
 
-	dict := p.Dict.Clone().(types.Dict)
+	dict := u.change(p.Ref)
 	dict["Contents"] = refs
 	if newFont {
 		dict["Resources"] = h.Resources
 	}
-	u.Object(u.current(p.Ref), dict)
-	u.RawStream(slot, types.Dict{}, func() { u.show(s) }, s.length())
+	u.later = append(u.later, func() { u.RawStream(slot, types.Dict{}, func() { u.show(s) }, s.length()) })
 	return nil
 }
 
@@ -127,11 +126,13 @@ func (u *update) stampForm(h pdf.Hit, s show, newFont bool) error {
 		dict["Resources"] = h.Resources
 	}
 	before, after := string(content[:c.start])+c.before, c.after+string(content[c.end:])
-	u.RawStream(u.current(h.Form), dict, func() {
-		u.Buf.WriteString(before)
-		u.show(s)
-		u.Buf.WriteString(after)
-	}, len(before)+s.length()+len(after))
+	u.later = append(u.later, func() {
+		u.RawStream(u.current(h.Form), dict, func() {
+			u.Buf.WriteString(before)
+			u.show(s)
+			u.Buf.WriteString(after)
+		}, len(before)+s.length()+len(after))
+	})
 	return nil
 }
 

@@ -2,6 +2,8 @@ package certificate
 
 import (
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 
@@ -13,8 +15,39 @@ import (
 // needs a copy of, stays short.
 type update struct {
 	*pdf.Update
-	catalog types.Dict // as certificates have it
+	catalog types.Dict         // as certificates have it
+	changed map[int]types.Dict // other objects as certificates have them, by number
+	later   []func()           // writes what has slots
 	slots   []slot
+	seal    seal // of signed certificates
+}
+
+func newUpdate(d *document) *update {
+	return &update{Update: d.NewUpdate(), catalog: d.Catalog.Clone().(types.Dict), changed: map[int]types.Dict{}}
+}
+
+// change returns an object as certificates have it, to be changed.
+func (u *update) change(ref types.IndirectRef) types.Dict {
+	number := ref.ObjectNumber.Value()
+	dict, ok := u.changed[number]
+	if !ok {
+		dict = types.Dict{}
+		maps.Copy(dict, u.Doc.Dict(ref))
+		u.changed[number] = dict
+	}
+	return dict
+}
+
+// form returns the form as certificates have it, to be changed. It is empty if
+// the template has none.
+func (u *update) form() types.Dict {
+	if ref, ok := u.catalog["AcroForm"].(types.IndirectRef); ok && u.Doc.Dict(ref) != nil {
+		return u.change(ref)
+	}
+	form := types.Dict{}
+	maps.Copy(form, u.Doc.Dict(u.catalog["AcroForm"]))
+	u.catalog["AcroForm"] = form
+	return form
 }
 
 // slot is a place for what differs between certificates.
@@ -39,9 +72,15 @@ func (u *update) withSlot(dict types.Dict, key, before string, width int, fill f
 
 // finish ends the update. The ID that is to change is the stamp too.
 func (u *update) finish() {
+	for _, number := range slices.Sorted(maps.Keys(u.changed)) {
+		u.Object(u.current(*types.NewIndirectRef(number, 0)), u.changed[number])
+	}
 	if u.catalog.PDFString() != u.Doc.Catalog.PDFString() {
 		root, _ := u.Doc.XRef.Trailer["Root"].(types.IndirectRef)
 		u.Object(u.current(root), u.catalog)
+	}
+	for _, write := range u.later {
+		write()
 	}
 	if id := u.Finish(); id > 0 {
 		u.slots = append(u.slots, slot{id, fillID})
@@ -73,9 +112,12 @@ func (u *update) modified() {
 		return
 	}
 	u.Begin(ref)
-	u.withSlot(info.Clone().(types.Dict), "ModDate", "(", len("D:20060102150405-07'00'"), fillDate, ")")
+	u.withSlot(info.Clone().(types.Dict), "ModDate", "(", dateWidth, fillDate, ")")
 	u.End()
 }
+
+// dateWidth is the room that fillDate needs.
+const dateWidth = len("D:20060102150405-07'00'")
 
 // fillDate writes a stamp as a date (7.9.4).
 func fillDate(b, stamp []byte) {
