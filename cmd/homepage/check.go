@@ -42,7 +42,7 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 			return fmt.Errorf("the preview can't be written: %w", err)
 		}
 	}
-	opened, err := openTemplate(ctx, location, slog.New(slog.DiscardHandler))
+	opened, err := openTemplate(ctx, location, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return fmt.Errorf("the template can't be used: %w", err)
 	}

@@ -68,7 +68,7 @@ func atTerminal() bool { return isTerminal(os.Stdin) || isTerminal(os.Stderr) }
 // orders are what the system tells a running program, but for the end of its
 // context. The zero value is none.
 type orders struct {
-	hangups <-chan os.Signal // at each, the certificate's template is loaded again
+	hangups <-chan os.Signal // at each, the certificate's template is loaded again, and what signs it
 	delay   serve.Delay      // between the end of the context and the drain
 }
 
@@ -76,7 +76,7 @@ type orders struct {
 // out a command.
 func run(ctx context.Context, orders *orders, args, environ []string, stdout, stderr io.Writer) error {
 	command, rest := "", args
-	if len(args) > 0 && slices.Contains([]string{"check", "config", "site"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"check", "config", "site", "verify"}, args[0]) {
 		command, rest = args[0], args[1:]
 	}
 	switch command {
@@ -84,6 +84,8 @@ func run(ctx context.Context, orders *orders, args, environ []string, stdout, st
 		return check(ctx, rest, stdout)
 	case "site":
 		return site(rest, stdout)
+	case "verify":
+		return verify(rest, environ, stdout)
 	}
 	settings, err := parseSettings(rest, environ, stdout)
 	if err != nil {

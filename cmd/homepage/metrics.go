@@ -131,6 +131,7 @@ func sampled(homepage *home.Home, certificate *source.Source, logLinesDropped fu
 	return metrics.Sampled{
 		Breakers:        homepage.Breakers,
 		Template:        func() metrics.TemplateLoads { return metrics.TemplateLoads(certificate.Loads()) },
+		SigningExpires:  func() time.Time { return certificate.Template().SigningExpires() },
 		LogLinesDropped: logLinesDropped,
 	}
 }

@@ -29,35 +29,37 @@ import (
 // names; the first of these wins. Its type tag names one of the kinds that
 // parseSettings lists.
 type settings struct {
-	Config              string         `placeholder:"FILE" help:"File to read settings from, one NAME=value a line."`
-	Addr                string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on: host:port, or unix:PATH for a Unix socket. A socket that systemd passes comes first."`
-	TrustedProxies      web.Proxies    `type:"proxies" placeholder:"LIST" help:"Proxies whose X-Forwarded-For names the client: addresses, CIDRs and the word unix, with commas or spaces between them. Without it, the header is ignored."`
-	PromoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
-	ReccoServiceURL     *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
-	PromoServiceHeaders http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the promo service, one 'Name: value' a line; @FILE reads the lines from a file."`
-	ReccoServiceHeaders http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the recommendation service, likewise."`
-	ServiceTimeout      time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
-	StaleIfError        time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
-	HomepageGrace       time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
-	HomepageConcurrency int            `type:"number" default:"0" help:"How many services a page calls at once: 0 for all, 1 for one after the other."`
-	SampleDelay         time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
-	CertificateTemplate string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
-	CertificateTimezone *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
-	SiteName            string         `type:"name" default:"Lamplight Library" help:"Name of the site, in its titles, header and footer."`
-	SiteFolder          string         `placeholder:"FOLDER" help:"Folder with your own templates and static files, which are laid over the built-in ones. 'homepage site export FOLDER' writes those to begin from."`
-	Uploads             string         `type:"uploads" default:"uploads" help:"Folder to store uploads in, which is created if it is missing, or s3://BUCKET/PREFIX in an object store that the usual AWS_ variables lead to."`
-	UploadMaxBytes      int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
-	UploadMaxFiles      int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
-	UploadMaxConcurrent int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
-	UploadMaxPerClient  int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
-	UploadReserve       int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
-	UploadResumeFor     time.Duration  `type:"duration above zero" default:"24h" help:"How long an upload that was cut off can be resumed, counted from its last byte."`
-	CookieKey           secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
-	MetricsAddr         string         `type:"tcp address" placeholder:"HOST:PORT" help:"Address to serve metrics on, for Prometheus, as GET /metrics. Without it, nothing is counted."`
-	IdleTimeout         time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`
-	ShutdownDelay       time.Duration  `type:"duration" default:"0s" help:"How long /readyz says 503 after SIGTERM while everything is served as before, so that load balancers see it before the drain."`
-	ShutdownTimeout     time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
-	LogLevel            slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
+	Config                  string         `placeholder:"FILE" help:"File to read settings from, one NAME=value a line."`
+	Addr                    string         `type:"address" default:"127.0.0.1:8000" help:"Address to listen on: host:port, or unix:PATH for a Unix socket. A socket that systemd passes comes first."`
+	TrustedProxies          web.Proxies    `type:"proxies" placeholder:"LIST" help:"Proxies whose X-Forwarded-For names the client: addresses, CIDRs and the word unix, with commas or spaces between them. Without it, the header is ignored."`
+	PromoServiceURL         *url.URL       `type:"url" placeholder:"URL" help:"Promo service. Without it, a built-in sample is used."`
+	ReccoServiceURL         *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
+	PromoServiceHeaders     http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the promo service, one 'Name: value' a line; @FILE reads the lines from a file."`
+	ReccoServiceHeaders     http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the recommendation service, likewise."`
+	ServiceTimeout          time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
+	StaleIfError            time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
+	HomepageGrace           time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
+	HomepageConcurrency     int            `type:"number" default:"0" help:"How many services a page calls at once: 0 for all, 1 for one after the other."`
+	SampleDelay             time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
+	CertificateTemplate     string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
+	CertificateTimezone     *time.Location `type:"time zone" default:"UTC" help:"IANA time zone of the stamp."`
+	CertificateSigningKey   string         `placeholder:"FILE" help:"Private key to sign certificates with, as PEM without a password: P-256, P-384, or RSA of 2048 bits or more, with which fewer certificates a second can be signed. Needs CERTIFICATE_SIGNING_CHAIN. SIGHUP reloads both."`
+	CertificateSigningChain string         `placeholder:"FILE" help:"Certificates of that key, as PEM: the signer's own first, then the one that issued it, and so on."`
+	SiteName                string         `type:"name" default:"Lamplight Library" help:"Name of the site, in its titles, header and footer."`
+	SiteFolder              string         `placeholder:"FOLDER" help:"Folder with your own templates and static files, which are laid over the built-in ones. 'homepage site export FOLDER' writes those to begin from."`
+	Uploads                 string         `type:"uploads" default:"uploads" help:"Folder to store uploads in, which is created if it is missing, or s3://BUCKET/PREFIX in an object store that the usual AWS_ variables lead to."`
+	UploadMaxBytes          int64          `type:"size above zero" default:"1GiB" help:"Largest upload, all files together."`
+	UploadMaxFiles          int            `type:"number above zero" default:"20" help:"Largest number of files in one upload."`
+	UploadMaxConcurrent     int            `type:"number above zero" default:"64" help:"How many uploads may run at once. Further ones are asked to come back later."`
+	UploadMaxPerClient      int            `type:"number above zero" default:"16" help:"How many uploads one client may run at once, a client being an IPv4 address or the /64 of an IPv6 address."`
+	UploadReserve           int64          `type:"size" default:"256MiB" help:"Disk space that uploads leave free."`
+	UploadResumeFor         time.Duration  `type:"duration above zero" default:"24h" help:"How long an upload that was cut off can be resumed, counted from its last byte."`
+	CookieKey               secret         `type:"key" placeholder:"KEY" help:"Signs the cookie that carries the message after an upload: at least 32 bytes of any text, the same for all replicas. Without it, each start makes a random one."`
+	MetricsAddr             string         `type:"tcp address" placeholder:"HOST:PORT" help:"Address to serve metrics on, for Prometheus, as GET /metrics. Without it, nothing is counted."`
+	IdleTimeout             time.Duration  `type:"duration above zero" default:"5m" help:"How long a connection is kept open for its next request. A proxy must close its idle ones sooner."`
+	ShutdownDelay           time.Duration  `type:"duration" default:"0s" help:"How long /readyz says 503 after SIGTERM while everything is served as before, so that load balancers see it before the drain."`
+	ShutdownTimeout         time.Duration  `type:"duration above zero" default:"30s" help:"How long running requests may take to finish after SIGTERM."`
+	LogLevel                slog.Level     `type:"level" default:"info" help:"Lowest level to log: debug, info, warn or error."`
 
 	Version kong.VersionFlag `help:"Show the version."`
 
@@ -101,7 +103,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 	shown := false
 	parser, err := kong.New(&s,
 		kong.Name("homepage"),
-		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template, 'homepage config' to see the settings in force, and 'homepage site export FOLDER' to begin your own look."),
+		kong.Description("Serves a homepage made of two services, a stamped certificate, and an upload form. Run 'homepage check FILE' to see whether a PDF can be the certificate's template, 'homepage verify FILE' to see whether a certificate is genuine, 'homepage config' to see the settings in force, and 'homepage site export FOLDER' to begin your own look."),
 		kong.Writers(stdout, io.Discard),
 		kong.Vars{"version": version(build)},
 		kong.Exit(func(int) { shown = true }), // called by -h and --version alone

@@ -56,7 +56,14 @@ func (s shortening) Handle(ctx context.Context, record slog.Record) error {
 func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger, dropped func() int64) (err error) {
 	slog.SetDefault(slog.New(shortening{log.Handler()})) // the standard library's own lines
 	counts := newMetrics(s)
-	certificate, err := openTemplate(ctx, s.CertificateTemplate, log)
+	sign, err := signing(s, log)
+	if err != nil {
+		return err
+	}
+	certificate, err := openTemplate(ctx, s.CertificateTemplate, sign, log)
+	if signing, ok := errors.AsType[*source.SignError](err); ok {
+		return signing // names its settings
+	}
 	if err != nil {
 		return fmt.Errorf("CERTIFICATE_TEMPLATE can't be used: %w", err)
 	}
@@ -191,9 +198,9 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 
 // openTemplate opens the certificate's template, or the embedded one if the
 // location is empty.
-func openTemplate(ctx context.Context, location string, log *slog.Logger) (*source.Source, error) {
+func openTemplate(ctx context.Context, location string, sign source.Sign, log *slog.Logger) (*source.Source, error) {
 	const timeout = 10 * time.Second // at the start, and for each reload
-	return source.Open(ctx, location, pdfs.CertificateTemplate, timeout, log)
+	return source.Open(ctx, location, pdfs.CertificateTemplate, sign, timeout, log)
 }
 
 // missingURL returns the setting that is missing if one service is set and the

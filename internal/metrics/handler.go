@@ -13,6 +13,7 @@ import (
 type Sampled struct {
 	Breakers        func() (promo, recommendations string) // closed, half-open or open
 	Template        func() TemplateLoads
+	SigningExpires  func() time.Time // zero if certificates are not signed
 	LogLinesDropped func() int64
 }
 
@@ -52,6 +53,9 @@ func (m *Metrics) Handler(sampled Sampled) http.Handler {
 		metrics.WriteGaugeFloat64(&text, "homepage_certificate_template_load_duration_seconds", template.Took.Seconds())
 		metrics.WriteGaugeFloat64(&text, "homepage_certificate_template_loaded_timestamp_seconds", float64(template.Last.UnixMilli())/1000)
 		metrics.WriteCounterUint64(&text, "homepage_certificate_template_reload_failures_total", uint64(max(0, template.Failed)))
+		if expires := sampled.SigningExpires(); !expires.IsZero() {
+			metrics.WriteGaugeFloat64(&text, "homepage_certificate_signing_expires_timestamp_seconds", float64(expires.Unix()))
+		}
 		metrics.WriteCounterUint64(&text, "homepage_log_lines_dropped_total", uint64(max(0, sampled.LogLinesDropped())))
 		metrics.WriteProcessMetrics(&text)
 		metrics.WriteFDMetrics(&text)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"net/http"
 	"strconv"
+
+	"homepage/internal/certificate"
 )
 
 // sendCertificate issues a certificate of this moment. Two answers never hold
@@ -11,6 +13,13 @@ import (
 // not be put together.
 func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 	template := s.Certificate() // another may come into service meanwhile
+	var issued certificate.Certificate
+	if r.Method != http.MethodHead {
+		var err error
+		if issued, err = template.Stamp(s.Now()); err != nil { // a signer may fail
+			return err
+		}
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Disposition", `attachment; filename="certificate.pdf"`)
@@ -27,7 +36,7 @@ func (s *server) sendCertificate(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		out.Reset(newPieceWriter(w))
 	}
-	err := template.Issue(out, s.Now())
+	_, err := issued.WriteTo(out)
 	if err == nil {
 		err = out.Flush()
 	}

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"homepage/internal/home"
 	"homepage/internal/upload"
@@ -172,20 +173,40 @@ func TestAPanicBecomesTheErrorPage(t *testing.T) {
 	}
 }
 
+// tornWriter panics with half of what it should write.
+type tornWriter struct{ http.ResponseWriter }
+
+func (w tornWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w tornWriter) Write(p []byte) (int, error) {
+	_, _ = w.ResponseWriter.Write(p[:len(p)/2])
+	panic("the wire is torn")
+}
+
 // Half a certificate must not look whole: the transfer is aborted.
 func TestAPanicAfterTheFirstByteAbortsTheTransfer(t *testing.T) {
-	s := newSite(t, func(d *web.Deps) {
-		d.Now = func() time.Time { panic("the clock stopped") }
-	})
-	response, err := visitor(t).Get(s.url + "/certificate")
-	if err == nil {
-		response.Body.Close()
-		t.Errorf("the visitor got an answer, status %d", response.StatusCode)
+	log := &logBuffer{}
+	all, _ := deps(t, log)
+	handler, err := web.New(all)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if lines := s.log.lines(t, "answer aborted"); len(lines) != 1 {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(tornWriter{w}, r)
+	}))
+	t.Cleanup(server.Close)
+	response, err := visitor(t).Get(server.URL + "/certificate")
+	if err == nil {
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
+	if err == nil {
+		t.Errorf("the visitor got an answer that looks whole, status %d", response.StatusCode)
+	}
+	if lines := log.lines(t, "answer aborted"); len(lines) != 1 {
 		t.Errorf("log lines %v, want one with the panic", lines)
 	}
-	if lines := s.log.lines(t, "request"); len(lines) != 1 || lines[0]["aborted"] != true {
+	if lines := log.lines(t, "request"); len(lines) != 1 || lines[0]["aborted"] != true {
 		t.Errorf("access lines %v, want one that says it was aborted", lines)
 	}
 }

@@ -80,6 +80,8 @@ func (f *form) files(limits Limits) iter.Seq2[upload.File, error] {
 			case errors.Is(err, io.EOF):
 				return
 			case err != nil:
+			case n == limits.Files && n == 1:
+				err = &validationError{Message: "Please choose one file."}
 			case n == limits.Files:
 				err = &validationError{Message: fmt.Sprintf("Please choose at most %d files.", limits.Files)}
 			}

@@ -21,16 +21,18 @@ type look struct {
 	assets *Assets
 	name   string       // the site's
 	style  template.CSS // of skeletonStyle; the policy of pages has its digest
+	signed bool         // certificates are, so that pages lead to where they are verified
 }
 
 // parse parses the named templates, and what the site says of itself, as one set.
 func (l look) parse(names ...string) (*template.Template, error) {
 	funcs := template.FuncMap{
-		"site":  func() string { return l.name },
-		"asset": l.assets.URL,
-		"bytes": formatBytes,
-		"link":  safeLink,
-		"first": firstLetter,
+		"site":   func() string { return l.name },
+		"asset":  l.assets.URL,
+		"signed": func() bool { return l.signed },
+		"bytes":  formatBytes,
+		"link":   safeLink,
+		"first":  firstLetter,
 		"inline": func(name string) (template.CSS, error) {
 			if name != skeletonStyle {
 				return "", fmt.Errorf("no style but that of %s can be inline", skeletonStyle)

@@ -65,21 +65,27 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (release func(), 
 	}, nil
 }
 
+// admitForm returns the form in the request's body, which may have at most limit
+// bytes, if it can be read and there is a place for it. It reads nothing yet.
+func (s *server) admitForm(w http.ResponseWriter, r *http.Request, limit int64) (f *form, release func(), err error) {
+	f, err = newForm(w, r, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.ContentLength > limit {
+		return nil, nil, fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
+	}
+	release, err = s.admit(w, r)
+	return f, release, err
+}
+
 // receiveUpload stores the files of a form as they stream in. Whatever it can
 // refuse by the headers alone, it refuses before it reads any of the body.
 func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	if beginsUpload(r) {
 		return s.beginUpload(w, r)
 	}
-	limit := s.Limits.Bytes + formOverhead
-	form, err := newForm(w, r, limit)
-	if err != nil {
-		return err
-	}
-	if r.ContentLength > limit {
-		return fail(http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes announced, %d allowed", r.ContentLength, limit))
-	}
-	release, err := s.admit(w, r)
+	form, release, err := s.admitForm(w, r, s.Limits.Bytes+formOverhead)
 	if err != nil {
 		return err
 	}

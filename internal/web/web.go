@@ -66,6 +66,7 @@ type server struct {
 
 	home       *homePages
 	uploadPage page[uploadView]
+	verifyPage page[verifyView]
 	errorPage  page[errorView]
 }
 
@@ -74,6 +75,7 @@ const (
 	certificatePath = "/certificate"
 	uploadPath      = "/upload"
 	partPath        = uploadPath + "/{" + idParam + "}"
+	verifyPath      = "/verify" // if certificates are signed
 	healthPath      = "/healthz"
 	readyPath       = "/readyz"
 )
@@ -92,11 +94,14 @@ func New(deps Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := look{deps.Templates, deps.Assets, deps.SiteName, style}
-	var errs [3]error
+	l := look{deps.Templates, deps.Assets, deps.SiteName, style, s.signed()}
+	var errs [4]error
 	s.home, errs[0] = newHomePages(l, deps.Log)
 	s.uploadPage, errs[1] = newPage(l, "upload.html", uploadView{}, uploadView{&validationError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(l, "error.html", errorView{}, newErrorView(http.StatusNotFound, "ID"))
+	s.verifyPage, errs[3] = newPage(l, "verify.html", verifyView{}, verifyView{Verdict: &certificate.Verdict{Problem: "A problem."}}, verifyView{
+		&validationError{"A mistake.", "a.pdf"}, 1, &certificate.Verdict{Genuine: true, Stamp: certificate.StampLayout},
+	})
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -126,6 +131,10 @@ func (s *server) routes() chi.Router {
 	router.Head(partPath, s.handle(s.showUploadState))
 	router.Patch(partPath, s.handle(s.receivePart))
 	router.Delete(partPath, s.handle(s.cancelUpload))
+	if s.signed() {
+		shown.Get(verifyPath, s.handle(s.showVerifyForm))
+		shown.Post(verifyPath, s.handle(s.verifyCertificate))
+	}
 
 	shown.Get(assetPrefix+"*", s.handle(s.Assets.serve))
 	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })

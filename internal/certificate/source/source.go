@@ -1,6 +1,7 @@
 // Package source keeps the certificate's template in service: it reads it from
-// a file, a URL or the program itself, and again at each hangup. Whether a file
-// can be a template is for package certificate to judge.
+// a file, a URL or the program itself, and again at each hangup, together with
+// what signs its certificates. Whether a file can be a template is for package
+// certificate to judge.
 package source
 
 import (
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"homepage/internal/certificate"
+	"homepage/internal/certificate/signature"
 	"homepage/internal/redact"
 	"homepage/internal/redirect"
 )
@@ -28,6 +30,7 @@ type Source struct {
 	location string   // a path, or nothing for the template built in
 	url      *url.URL // in place of a path
 	builtIn  []byte
+	sign     Sign // nil if certificates are not signed
 	timeout  time.Duration
 	log      *slog.Logger
 
@@ -40,16 +43,26 @@ type Source struct {
 // newer one next time.
 type version struct{ etag, modified string }
 
+// Sign reads what signs certificates. What it returns is in service only together
+// with the template that is read at the same time.
+type Sign func(context.Context) (*signature.Signer, error)
+
+// SignError is an error of Sign.
+type SignError struct{ err error }
+
+func (e *SignError) Error() string { return e.err.Error() }
+func (e *SignError) Unwrap() error { return e.err }
+
 // errUnchanged says that the template in service is the newest.
 var errUnchanged = errors.New("unchanged")
 
 // Open links the template at a path or an http or https URL, or the one built
-// in if the location is empty. The timeout bounds each fetch of a URL. The log
-// gets the template's warnings.
+// in if the location is empty, for certificates that are signed unless sign is nil.
+// The timeout bounds each fetch of a URL. The log gets the template's warnings.
 //
 // No error and no log line shows a password or a query's value.
-func Open(ctx context.Context, location string, builtIn []byte, timeout time.Duration, log *slog.Logger) (*Source, error) {
-	s := &Source{location: location, builtIn: builtIn, timeout: timeout, log: log}
+func Open(ctx context.Context, location string, builtIn []byte, sign Sign, timeout time.Duration, log *slog.Logger) (*Source, error) {
+	s := &Source{location: location, builtIn: builtIn, sign: sign, timeout: timeout, log: log}
 	if strings.Contains(location, "://") {
 		u, err := url.Parse(location)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -72,16 +85,22 @@ func (s *Source) String() string {
 	return cmp.Or(s.location, "built in")
 }
 
-// ReloadOn loads the template again at each hangup until it is stopped. A
-// template that can't be used leaves the old one in service.
+// ReloadOn loads the template and its signer again at each hangup until it is
+// stopped. If either can't be used, both old ones stay in service. Once a day it
+// warns of a signer that is about to expire.
 func (s *Source) ReloadOn(ctx context.Context, hangups <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		day := time.NewTicker(expiryPace)
+		defer day.Stop()
 		for {
 			select {
 			case <-hangups:
+			case <-day.C:
+				s.warnOfExpiry(ctx)
+				continue
 			case <-ctx.Done():
 				return
 			}
@@ -105,11 +124,17 @@ func (s *Source) ReloadOn(ctx context.Context, hangups <-chan os.Signal) (stop f
 // errUnchanged among them, the template before stays.
 func (s *Source) load(ctx context.Context) (err error) {
 	defer func(start time.Time) { s.record(start, err) }(time.Now())
+	var signer *signature.Signer
+	if s.sign != nil {
+		if signer, err = s.sign(ctx); err != nil {
+			return &SignError{err}
+		}
+	}
 	file, newest, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
-	template, err := certificate.Link(file)
+	template, err := certificate.LinkSigned(file, signer)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -117,6 +142,9 @@ func (s *Source) load(ctx context.Context) (err error) {
 	s.inService.Store(template)
 	for _, warning := range template.Report().Warnings {
 		s.log.WarnContext(ctx, "certificate template", "certificate", s.String(), "warning", warning)
+	}
+	if signer != nil {
+		s.tellSigner(ctx, signer)
 	}
 	return nil
 }
@@ -170,6 +198,9 @@ func (s *Source) fetch(ctx context.Context) (file []byte, newest version, err er
 		return nil, version{}, errors.New("no request can be made of this URL")
 	}
 	request.Header.Set("Accept", "application/pdf")
+	if s.sign != nil {
+		s.newest = version{} // the signer may be a new one where the template is not
+	}
 	if s.newest.etag != "" {
 		request.Header.Set("If-None-Match", s.newest.etag)
 	}

@@ -56,7 +56,7 @@ func (l lines) Write(line []byte) (int, error) {
 
 // open opens a source without a template built in.
 func open(ctx context.Context, location string, timeout time.Duration) (*source.Source, error) {
-	return source.Open(ctx, location, nil, timeout, slog.New(slog.DiscardHandler))
+	return source.Open(ctx, location, nil, nil, timeout, slog.New(slog.DiscardHandler))
 }
 
 // serves tells whether the template in service is the file.
@@ -78,7 +78,7 @@ func TestFromAFileOrBuiltIn(t *testing.T) {
 		path("none"):   {nil, ""},
 		path("hybrid"): {fixture(t, "hybrid"), path("hybrid")},
 	} {
-		s, err := source.Open(t.Context(), location, builtIn, time.Second, slog.New(slog.DiscardHandler))
+		s, err := source.Open(t.Context(), location, builtIn, nil, time.Second, slog.New(slog.DiscardHandler))
 		if want.file == nil {
 			if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), location) {
 				t.Errorf("%s: error %v, want that it does not exist", location, err)
@@ -97,7 +97,7 @@ func TestFromAFileOrBuiltIn(t *testing.T) {
 
 func TestWarningsAreLogged(t *testing.T) {
 	log, lines := newLog()
-	if _, err := source.Open(t.Context(), path("chromium"), nil, time.Second, log); err != nil {
+	if _, err := source.Open(t.Context(), path("chromium"), nil, nil, time.Second, log); err != nil {
 		t.Fatal(err)
 	}
 	if line := <-lines; line["level"] != "WARN" || !strings.Contains(fmt.Sprint(line["warning"]), "not embedded") {
@@ -145,7 +145,7 @@ func TestReloadsFromAURL(t *testing.T) {
 			defer server.Close()
 			log, lines := newLog()
 			location := strings.Replace(server.URL, "http://", "http://reader:secret@", 1) + "/?api_key=secret"
-			s, err := source.Open(t.Context(), location, nil, 10*time.Second, log)
+			s, err := source.Open(t.Context(), location, nil, nil, 10*time.Second, log)
 			if err != nil {
 				t.Fatal(err)
 			}
