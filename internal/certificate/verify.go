@@ -26,6 +26,9 @@ type Verdict struct {
 const (
 	// verifyWindow is how much of a file is looked at in one piece.
 	verifyWindow = 64 << 10
+	// mostSeals is how many signatures are looked at. Ours is the last one, and an
+	// old revision of a template may have had others.
+	mostSeals = 16
 	// mostSealed bounds the contents of a signature, in hexadecimal digits.
 	mostSealed = 128 << 10
 )
@@ -46,7 +49,8 @@ func Verify(r io.Reader, leaf *x509.Certificate) (Verdict, error) {
 		all     = sha256.New()
 		size    int64
 		found   *sealed // the last one
-		foreign bool    // signatures are there that are not laid out so
+		seals   int
+		foreign bool // signatures are there that are not laid out so
 	)
 	for {
 		window, err := in.Peek(verifyWindow)
@@ -77,6 +81,10 @@ func Verify(r io.Reader, leaf *x509.Certificate) (Verdict, error) {
 		}
 		size += int64(len(part))
 		if match != nil {
+			if seals++; seals > mostSeals {
+				_, err := io.Copy(io.Discard, in)
+				return Verdict{Problem: "It has more signatures than a certificate of ours."}, err
+			}
 			digest, err := all.(hash.Cloner).Clone()
 			if err != nil {
 				return Verdict{}, err
@@ -163,18 +171,19 @@ func (s *sealed) verdict(leaf *x509.Certificate) Verdict {
 	if other, ok := errors.AsType[*signature.OtherSignerError](err); ok {
 		return problem("It was signed by another signer: %.200q.", other.Leaf.Subject.String())
 	}
-	missing := s.length - (s.at - s.closed)
 	switch {
 	case s.closed == 0:
 		return problem("It is cut short within its signature.")
-	case missing > 0:
-		return problem("It is cut short: %d bytes are missing at its end.", missing)
 	case errors.Is(err, signature.ErrUnreadable), errors.Is(err, signature.ErrForged):
 		return problem("Its signature was changed.")
-	case err != nil, s.start != s.began, s.end != s.closed:
+	case s.start != s.began, s.end != s.closed:
+		return problem("It was changed after it was issued.")
+	case s.length > s.at-s.closed:
+		return problem("It is cut short: its end is missing.")
+	case err != nil:
 		return problem("It was changed after it was issued.")
 	case s.behind > 0:
-		return problem("It was issued here, but %d bytes were added to it afterwards.", s.behind)
+		return problem("It was issued here, but something was added to it afterwards.")
 	}
 	return Verdict{Genuine: true, Stamp: s.stamp}
 }

@@ -109,8 +109,10 @@ func Check(der []byte, digest Digest, leaf *x509.Certificate) error {
 	if err != nil {
 		return ErrUnreadable
 	}
-	// What this program would not have written is not looked into any further.
-	// That leaves no byte that could be changed unseen.
+	// What this program would not have written is not looked into any further. That
+	// leaves no byte that could be changed unseen, but for the certificates after
+	// the first: those are there for readers that lack them, and nothing vouches
+	// for them here.
 	attributes := own.attributes(read.digest)
 	if !bytes.Equal(own.message(attributes, read.value), der) {
 		return ErrUnreadable
