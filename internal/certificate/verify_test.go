@@ -2,6 +2,7 @@ package certificate_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +103,7 @@ func TestChangedBytes(t *testing.T) {
 	template := linkSigned(t, onePage("BT /F1 12 Tf 50 50 Td (%timestamp%) Tj ET"), ca.Signer(t, testca.P256(t)))
 	issued := issue(t, template, moment)
 	contents := regexp.MustCompile("<[0-9a-f]{1000,}>").FindIndex(issued)
-	vouched := bytes.Index(issued, []byte(fmt.Sprintf("%x", ca.Intermediate.Raw)))
+	vouched := bytes.Index(issued, []byte(hex.EncodeToString(ca.Intermediate.Raw)))
 	if vouched < 0 {
 		t.Fatal("no certificate of the issuer")
 	}

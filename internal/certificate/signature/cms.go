@@ -13,24 +13,6 @@ import (
 	tags "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// The object identifiers of a signature.
-func oidData() asn1.ObjectIdentifier        { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1} }
-func oidSignedData() asn1.ObjectIdentifier  { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2} }
-func oidContentType() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3} }
-func oidMessageDigest() asn1.ObjectIdentifier {
-	return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
-}
-func oidSigningCertificateV2() asn1.ObjectIdentifier {
-	return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
-}
-func oidSHA256() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1} }
-func oidECDSAWithSHA256() asn1.ObjectIdentifier {
-	return asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
-}
-func oidRSAWithSHA256() asn1.ObjectIdentifier {
-	return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
-}
-
 // shape is what all signatures of a signer have in common, in DER.
 type shape struct {
 	before    []byte // of SignedData, what comes before the signerInfos
@@ -44,32 +26,42 @@ type shape struct {
 
 // newShape returns the shape of signatures by the first certificate of a chain.
 func newShape(chain []*x509.Certificate) (shape, error) {
-	var s shape
-	leaf := chain[0]
-	identifier := oidECDSAWithSHA256()
-	parameters := func(*cryptobyte.Builder) {} // absent (RFC 5758, 3.2)
+	var (
+		s    shape
+		leaf = chain[0]
+
+		data                 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+		contentType          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
+		messageDigest        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
+		signingCertificateV2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+		sha256Digest         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+		ecdsaWithSHA256      = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
+		rsaWithSHA256        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	)
+	identifier := ecdsaWithSHA256
+	parameters := func(*cryptobyte.Builder) {} // absent (RFC 5754, 3.3)
 	switch leaf.PublicKey.(type) {
 	case *ecdsa.PublicKey:
 		s.x509 = x509.ECDSAWithSHA256
 	case *rsa.PublicKey:
 		s.x509 = x509.SHA256WithRSA
-		identifier = oidRSAWithSHA256()
+		identifier = rsaWithSHA256
 		parameters = func(b *cryptobyte.Builder) { b.AddASN1NULL() } // RFC 5754, 3.2
 	default:
 		return s, errors.New("the key is of no kind that this program knows")
 	}
 	sha256Algorithm := func(b *cryptobyte.Builder) {
 		b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1ObjectIdentifier(oidSHA256()) // without parameters (RFC 5754, 2)
+			b.AddASN1ObjectIdentifier(sha256Digest) // without parameters (RFC 5754, 2)
 		})
 	}
 	s.before = build(func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)                                      // version (RFC 5652, 5.1): neither other certificates nor other content
 		b.AddASN1(tags.SET, sha256Algorithm)                   // digestAlgorithms
 		b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // encapContentInfo (5.2)
-			b.AddASN1ObjectIdentifier(oidData()) // without eContent: detached
+			b.AddASN1ObjectIdentifier(data) // without eContent: detached
 		})
-		b.AddASN1(contextTag(0), func(b *cryptobyte.Builder) { // certificates
+		b.AddASN1(tag0, func(b *cryptobyte.Builder) { // certificates
 			for _, certificate := range chain {
 				b.AddBytes(certificate.Raw)
 			}
@@ -91,17 +83,17 @@ func newShape(chain []*x509.Certificate) (shape, error) {
 	})
 	// SET OF is sorted by the encodings (X.690, 11.6), and these are of rising length.
 	digest := build(func(b *cryptobyte.Builder) { // message-digest (RFC 5652, 11.2)
-		addAttribute(b, oidMessageDigest(), func(b *cryptobyte.Builder) { b.AddASN1OctetString(make([]byte, sha256.Size)) })
+		addAttribute(b, messageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(make([]byte, sha256.Size)) })
 	})
 	s.attributesBefore = build(func(b *cryptobyte.Builder) {
 		// content-type (11.1)
-		addAttribute(b, oidContentType(), func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData()) })
+		addAttribute(b, contentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(data) })
 		b.AddBytes(digest[:len(digest)-sha256.Size])
 	})
 	s.attributesAfter = build(func(b *cryptobyte.Builder) {
 		// signing-certificate-v2 (RFC 5035, 3), which B-B asks for in place of the
 		// first version and of none (EN 319 142-1, 6.3).
-		addAttribute(b, oidSigningCertificateV2(), func(b *cryptobyte.Builder) {
+		addAttribute(b, signingCertificateV2, func(b *cryptobyte.Builder) {
 			b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // SigningCertificateV2
 				b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // certs
 					b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // ESSCertIDv2
@@ -141,16 +133,17 @@ func asSet(attributes []byte) []byte {
 
 // message returns the whole message (RFC 5652, 3 and 5).
 func (s shape) message(attributes, value []byte) []byte {
+	signedData := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 	return build(func(b *cryptobyte.Builder) {
 		b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // ContentInfo
-			b.AddASN1ObjectIdentifier(oidSignedData())
-			b.AddASN1(contextTag(0), func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(signedData)
+			b.AddASN1(tag0, func(b *cryptobyte.Builder) {
 				b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // SignedData
 					b.AddBytes(s.before)
 					b.AddASN1(tags.SET, func(b *cryptobyte.Builder) { // signerInfos
 						b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { // SignerInfo
 							b.AddBytes(s.signer)
-							b.AddASN1(contextTag(0), func(b *cryptobyte.Builder) { b.AddBytes(attributes) })
+							b.AddASN1(tag0, func(b *cryptobyte.Builder) { b.AddBytes(attributes) })
 							b.AddBytes(s.algorithm)
 							b.AddASN1OctetString(value)
 						})
@@ -161,7 +154,8 @@ func (s shape) message(attributes, value []byte) []byte {
 	})
 }
 
-func contextTag(number uint8) tags.Tag { return tags.Tag(number).ContextSpecific().Constructed() }
+// tag0 is [0].
+const tag0 = tags.Tag(0x80 | 0x20)
 
 // build returns what add adds. That can fail only for what is too long for a
 // length of 32 bits, or is no object identifier.
@@ -186,18 +180,18 @@ func parse(der []byte) (p parsed, err error) {
 	input := cryptobyte.String(der)
 	if !input.ReadASN1(&content, tags.SEQUENCE) ||
 		!content.SkipASN1(tags.OBJECT_IDENTIFIER) ||
-		!content.ReadASN1(&content, contextTag(0)) ||
+		!content.ReadASN1(&content, tag0) ||
 		!content.ReadASN1(&signedData, tags.SEQUENCE) ||
 		!signedData.SkipASN1(tags.INTEGER) ||
 		!signedData.SkipASN1(tags.SET) ||
 		!signedData.SkipASN1(tags.SEQUENCE) ||
-		!signedData.ReadASN1(&certificates, contextTag(0)) ||
+		!signedData.ReadASN1(&certificates, tag0) ||
 		!signedData.ReadASN1(&signers, tags.SET) ||
 		!signers.ReadASN1(&signer, tags.SEQUENCE) ||
 		!signer.SkipASN1(tags.INTEGER) ||
 		!signer.SkipASN1(tags.SEQUENCE) ||
 		!signer.SkipASN1(tags.SEQUENCE) ||
-		!signer.ReadASN1(&attributes, contextTag(0)) ||
+		!signer.ReadASN1(&attributes, tag0) ||
 		!signer.SkipASN1(tags.SEQUENCE) ||
 		!signer.ReadASN1(&value, tags.OCTET_STRING) ||
 		!attributes.SkipASN1(tags.SEQUENCE) ||

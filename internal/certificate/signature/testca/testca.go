@@ -83,10 +83,16 @@ func create(tb testing.TB, template, parent *x509.Certificate, public crypto.Pub
 }
 
 // P256 returns a key of the curve P-256.
-func P256(tb testing.TB) *ecdsa.PrivateKey { return curve(tb, elliptic.P256()) }
+func P256(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	return curve(tb, elliptic.P256())
+}
 
 // P384 returns a key of the curve P-384.
-func P384(tb testing.TB) *ecdsa.PrivateKey { return curve(tb, elliptic.P384()) }
+func P384(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	return curve(tb, elliptic.P384())
+}
 
 func curve(tb testing.TB, c elliptic.Curve) *ecdsa.PrivateKey {
 	tb.Helper()
