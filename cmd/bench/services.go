@@ -14,7 +14,7 @@ import (
 
 // peerFiles are the peers' set-ups and what the services answer.
 //
-//go:embed peers/django/*.py peers/django/templates peers/haproxy peers/nginx peers/services peers/wrk peers/certificate-template.pdf
+//go:embed peers/django/*.py peers/django/templates peers/haproxy peers/nginx peers/services peers/signpdf peers/wrk peers/certificate-template.pdf
 var peerFiles embed.FS
 
 // services are the promo and the recommendation service. They give every side

@@ -35,7 +35,10 @@ type kind struct {
 }
 
 // kinds are all there are.
-type kinds struct{ home, oneByOne, keeping, stale, patient, nginx, django, floor *kind }
+type kinds struct {
+	home, oneByOne, keeping, stale, patient, nginx, django, floor *kind
+	signing
+}
 
 func newKinds(t tools) kinds {
 	return kinds{
@@ -47,6 +50,7 @@ func newKinds(t tools) kinds {
 		nginx:    &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
 		django:   &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
 		floor:    &kind{name: "Go, raw body to a file", command: floorCommand},
+		signing:  newSigning(t),
 	}
 }
 

@@ -14,12 +14,13 @@ import (
 // there is an empty path.
 type tools struct {
 	wrk, nginx, haproxy, python, qpdf string
+	npm                               string   // with Node and OpenSSL
 	missing                           []string // what could not be had, and so is not measured
 }
 
 // packages of Debian and Ubuntu. uvloop and httptools are what uvicorn is
 // quick with.
-const packages = "wrk nginx haproxy python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf"
+const packages = "wrk nginx haproxy python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf npm openssl"
 
 // findTools looks the tools up, and lets apt install what is missing.
 func findTools(ctx context.Context, progress io.Writer) tools {
@@ -64,6 +65,11 @@ func lookTools(ctx context.Context) tools {
 		// the path may not.
 		{&t.python, []string{"python3", "/usr/bin/python3"}, "Python with django, uvicorn, uvloop, httptools, httpx and aiofiles, so all beside Django", func(path string) bool {
 			return exec.CommandContext(ctx, path, "-c", "import django, uvicorn, uvloop, httptools, httpx, aiofiles").Run() == nil
+		}},
+		{&t.npm, []string{"npm"}, "npm, node and openssl, so certificates signed by @signpdf", func(string) bool {
+			_, noNode := exec.LookPath("node")
+			_, noOpenSSL := exec.LookPath("openssl")
+			return noNode == nil && noOpenSSL == nil
 		}},
 		{&t.qpdf, []string{"qpdf"}, "qpdf, so whether certificates are valid", anyTool},
 	} {

@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"homepage/internal/certificate/signature/testca"
 )
 
 // The auditors come from npm, which is why they have a target of their own,
@@ -25,8 +27,8 @@ const (
 )
 
 func TestAuditLighthouse(t *testing.T) {
-	p := start(t, nil)
-	for _, path := range []string{"/", "/upload"} {
+	p := start(t, newPair(t, testca.New(t), testca.P256(t)).settings())
+	for _, path := range []string{"/", "/upload", "/verify"} {
 		for _, preset := range []string{"mobile", "desktop"} {
 			t.Run(path+" "+preset, func(t *testing.T) {
 				report := filepath.Join(t.TempDir(), "report.json")
@@ -129,7 +131,7 @@ func TestAuditAxeOfTheFormsStates(t *testing.T) {
 
 func TestAuditAxe(t *testing.T) {
 	script := axe(t)
-	healthy, broken, tab := start(t, nil), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openTab(t)
+	healthy, broken, tab := start(t, newPair(t, testca.New(t), testca.P256(t)).settings()), start(t, map[string]string{"PROMO_SERVICE_URL": "http://127.0.0.1:1", "RECCO_SERVICE_URL": "http://127.0.0.1:1"}), openTab(t)
 	const choose = `{
 		const given = new DataTransfer();
 		given.items.add(new File(["content"], "a.txt"));
@@ -141,6 +143,7 @@ func TestAuditAxe(t *testing.T) {
 		{"homepage without its services", broken.url + "/", ""},
 		{"upload", healthy.url + "/upload", ""},
 		{"upload with files and a mistake", healthy.url + "/upload", choose},
+		{"verify", healthy.url + "/verify", ""},
 		{"error", healthy.url + "/nothing", ""},
 	} {
 		for _, scheme := range []string{"light", "dark"} {
