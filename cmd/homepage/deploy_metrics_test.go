@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"homepage/internal/certificate/signature/testca"
 )
 
 // alerts are the alerting rules, with every key that they may have.
@@ -90,7 +92,9 @@ func (s series) keys() (keys []string) {
 }
 
 func TestDashboardAndAlertsNameWhatIsServed(t *testing.T) {
-	p := start(t, map[string]string{"METRICS_ADDR": "127.0.0.1:0", "LOG_LEVEL": "debug"})
+	settings := newPair(t, testca.New(t), testca.P256(t)).settings() // which has a metric of its own
+	settings["METRICS_ADDR"], settings["LOG_LEVEL"] = "127.0.0.1:0", "debug"
+	p := start(t, settings)
 	for _, path := range []string{"/", "/upload", "/readyz"} {
 		get(t, p.url+path)
 		p.await(t, "request")
