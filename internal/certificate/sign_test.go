@@ -131,6 +131,8 @@ func TestSignedFixtures(t *testing.T) {
 				issued := issue(t, template, moment)
 				if kind == "P-256" {
 					checkPrograms(t, issued)
+				}
+				if kind == "P-256" && test.name == "libreoffice-form" { // the field is seen nowhere
 					checkPixels(t, test.template, issued)
 				}
 				for name, judge := range ca.validators() {
