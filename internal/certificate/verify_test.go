@@ -204,7 +204,7 @@ func TestVerifyingTakesLittleMemory(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		t.Logf("%s: %v, %d KiB allocated", name, time.Since(start), (after.TotalAlloc-before.TotalAlloc)>>10)
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<20 {
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 4<<20 { // half of the file; the race detector takes some too
 			t.Errorf("%s: %d KiB allocated", name, allocated>>10)
 		}
 	}
