@@ -148,14 +148,21 @@ func interim(t *testing.T, s *site, headers ...string) (informational map[int]ht
 	return informational, answer{response.StatusCode, response.Header, string(body)}
 }
 
+// clause is a test of one, on a site of its own.
+type clause struct {
+	t *testing.T
+	s *site
+}
+
 // Each clause of draft-ietf-httpbis-resumable-upload that a server must keep, by
 // its section.
-func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses are tests, not helpers
+func TestResumableUploadProtocol(t *testing.T) {
 	for _, test := range []struct {
-		section, clause string
-		run             func(t *testing.T, s *site)
+		section, says string
+		run           func(clause)
 	}{
-		{"4.1.1", "an upload that lost a part of its state is gone", func(t *testing.T, s *site) {
+		{"4.1.1", "an upload that lost a part of its state is gone", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			patch(t, s, address, 0, "?0", "hello")
 			if err := os.Truncate(filepath.Join(s.folder, ".resumable", filepath.Base(address)), 2); err != nil {
@@ -164,14 +171,16 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			check(t, patch(t, s, address, 5, "?1", ""), http.StatusNotFound)
 			checkPublished(t, s)
 		}},
-		{"4.1.1", "an Upload-Offset of another type is none", func(t *testing.T, s *site) {
+		{"4.1.1", "an Upload-Offset of another type is none", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			for _, offset := range []string{`"0"`, "0.0", "-1", "0, 0", "?0", "x", "", "0 0", "1000000000000000"} {
 				check(t, patch(t, s, address, 0, "?0", "x", "Upload-Offset", offset), http.StatusBadRequest)
 			}
 			check(t, patch(t, s, address, 0, "?0", "x", "Upload-Offset", "0;a=b"), http.StatusNoContent, "Upload-Offset", "1")
 		}},
-		{"4.1.2", "an Upload-Complete of another type is none", func(t *testing.T, s *site) {
+		{"4.1.2", "an Upload-Complete of another type is none", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			for _, complete := range []string{"yes", "1", "?2", `"?1"`, "?1, ?1", ""} {
 				check(t, post(t, s, "x", "Upload-Complete", complete), http.StatusUnsupportedMediaType, "Location", "")
@@ -179,18 +188,21 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			}
 			check(t, patch(t, s, address, 0, "?1;a=b", "x"), http.StatusCreated, "Upload-Complete", "?1")
 		}},
-		{"4.1.3", "an Upload-Length of another type is none", func(t *testing.T, s *site) {
+		{"4.1.3", "an Upload-Length of another type is none", func(c clause) {
+			t, s := c.t, c.s
 			for _, length := range []string{"five", "5.0", "-5", `"5"`, "5, 5"} {
 				check(t, head(t, s, begin(t, s, "Upload-Length", length)), http.StatusNoContent, "Upload-Length", "")
 			}
 		}},
-		{"4.1.3", "lengths in one request match", func(t *testing.T, s *site) {
+		{"4.1.3", "lengths in one request match", func(c clause) {
+			t, s := c.t, c.s
 			got := post(t, s, "hello", "Upload-Complete", "?1", "Upload-Length", "6")
 			check(t, got, http.StatusBadRequest, "Upload-Complete", "?0")
 			checkProblemType(t, got, "inconsistent-upload-length", nil)
 			checkPublished(t, s)
 		}},
-		{"4.1.3", "lengths of two requests match", func(t *testing.T, s *site) {
+		{"4.1.3", "lengths of two requests match", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s, "Upload-Length", "5")
 			for _, got := range []answer{
 				patch(t, s, address, 0, "?0", "he", "Upload-Length", "6"),
@@ -201,17 +213,20 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			}
 			check(t, patch(t, s, address, 0, "?1", "hello"), http.StatusCreated)
 		}},
-		{"4.1.3", "all bytes are there, but the upload is not complete until that is said", func(t *testing.T, s *site) {
+		{"4.1.3", "all bytes are there, but the upload is not complete until that is said", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s, "Upload-Length", "5")
 			check(t, patch(t, s, address, 0, "?0", "hello"), http.StatusNoContent, "Upload-Complete", "?0")
 			checkPublished(t, s)
 			check(t, patch(t, s, address, 5, "?1", ""), http.StatusCreated, "Upload-Complete", "?1")
 			checkPublished(t, s, "a.txt", "hello")
 		}},
-		{"4.1.4", "OPTIONS tells the limits", func(t *testing.T, s *site) {
+		{"4.1.4", "OPTIONS tells the limits", func(c clause) {
+			t, s := c.t, c.s
 			check(t, do(t, visitor(t), http.MethodOptions, s.url+"/upload", nil), http.StatusNoContent, "Upload-Limit", "max-size=1048576")
 		}},
-		{"4.1.4", "what is over the limit is refused as soon as it is known, with the limit", func(t *testing.T, s *site) {
+		{"4.1.4", "what is over the limit is refused as soon as it is known, with the limit", func(c clause) {
+			t, s := c.t, c.s
 			const limit = 1 << 20
 			address, large := begin(t, s), strings.Repeat("x", limit)
 			for _, got := range []answer{
@@ -226,7 +241,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			check(t, head(t, s, address), http.StatusNotFound) // nothing it could become is allowed
 			check(t, post(t, s, large, "Upload-Complete", "?1"), http.StatusCreated)
 		}},
-		{"4.2.2", "the interim answer has the address and the limits, for versions that are known", func(t *testing.T, s *site) {
+		{"4.2.2", "the interim answer has the address and the limits, for versions that are known", func(c clause) {
+			t, s := c.t, c.s
 			for version, want := range map[string]bool{"8": true, "9": true, "9;a=b": true, "7": false, "10": false, "nine": false, "": false} {
 				informational, final := interim(t, s, "Upload-Complete", "?0", "Upload-Draft-Interop-Version", version)
 				header, got := informational[104]
@@ -241,7 +257,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 				check(t, head(t, s, address), http.StatusNoContent, "Upload-Offset", "5")
 			}
 		}},
-		{"4.2.2", "an upload in one request is answered as the form is", func(t *testing.T, s *site) {
+		{"4.2.2", "an upload in one request is answered as the form is", func(c clause) {
+			t, s := c.t, c.s
 			got := post(t, s, "whole", "Upload-Complete", "?1", "Content-Type", "text/plain", "Content-Disposition", `attachment; filename="x.txt"; filename*=UTF-8''%C3%A4.txt`)
 			check(t, got, http.StatusCreated, "Upload-Complete", "?1", "Location", "", "Content-Type", "application/json")
 			checkReceipts(t, got, "ä.txt")
@@ -250,16 +267,19 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 				t.Errorf("the receipt comes with the cookie %q", cookie)
 			}
 		}},
-		{"4.2.2", "a part is answered with the address and the limits", func(t *testing.T, s *site) {
+		{"4.2.2", "a part is answered with the address and the limits", func(c clause) {
+			t, s := c.t, c.s
 			got := post(t, s, "who", "Upload-Complete", "?0")
 			check(t, got, http.StatusCreated, "Upload-Complete", "?0", "Upload-Offset", "3", "Upload-Limit", "max-size=1048576, max-age=3599")
 			check(t, patch(t, s, got.header.Get("Location"), 3, "?1", "le"), http.StatusCreated)
 			checkPublished(t, s, "file", "whole")
 		}},
-		{"4.2.2", "the length is recorded", func(t *testing.T, s *site) {
+		{"4.2.2", "the length is recorded", func(c clause) {
+			t, s := c.t, c.s
 			check(t, head(t, s, begin(t, s, "Upload-Length", "7")), http.StatusNoContent, "Upload-Length", "7")
 		}},
-		{"4.2.2, 4.4.2", "a request that is cut off completes nothing, and what came is kept", func(t *testing.T, s *site) {
+		{"4.2.2, 4.4.2", "a request that is cut off completes nothing, and what came is kept", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			conn := cutOff(t, s, address, 10, "hello")
 			if line := statusLine(t, conn); !strings.Contains(line, " 400 ") {
@@ -268,7 +288,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			check(t, head(t, s, address), http.StatusNoContent, "Upload-Offset", "5", "Upload-Complete", "?0", "Upload-Length", "10")
 			checkPublished(t, s)
 		}},
-		{"4.3.2", "HEAD tells offset, completeness, length and limits, and is not kept", func(t *testing.T, s *site) {
+		{"4.3.2", "HEAD tells offset, completeness, length and limits, and is not kept", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s, "Upload-Length", "5")
 			patch(t, s, address, 0, "?0", "he")
 			check(t, head(t, s, address), http.StatusNoContent, "Upload-Offset", "2", "Upload-Complete", "?0", "Upload-Length", "5",
@@ -276,7 +297,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			patch(t, s, address, 2, "?1", "llo")
 			check(t, head(t, s, address), http.StatusNoContent, "Upload-Offset", "5", "Upload-Complete", "?1", "Upload-Length", "5", "Cache-Control", "no-store")
 		}},
-		{"4.4.2", "a part at another offset is refused with the right one", func(t *testing.T, s *site) {
+		{"4.4.2", "a part at another offset is refused with the right one", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			patch(t, s, address, 0, "?0", "hello")
 			for _, offset := range []int{0, 4, 6} {
@@ -285,7 +307,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 				checkProblemType(t, got, "mismatching-upload-offset", map[string]float64{"expected-offset": 5, "provided-offset": float64(offset)})
 			}
 		}},
-		{"4.4.2", "the last part is answered as the form is, and again if the answer was lost", func(t *testing.T, s *site) {
+		{"4.4.2", "the last part is answered as the form is, and again if the answer was lost", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			first := patch(t, s, address, 0, "?1", "hello")
 			check(t, first, http.StatusCreated, "Upload-Complete", "?1", "Repr-Digest", reprDigest("hello"))
@@ -298,12 +321,14 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			}
 			checkPublished(t, s, "a.txt", "hello")
 		}},
-		{"4.4.2", "the length that a part tells is recorded", func(t *testing.T, s *site) {
+		{"4.4.2", "the length that a part tells is recorded", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			patch(t, s, address, 0, "?0", "he", "Upload-Length", "5")
 			check(t, head(t, s, address), http.StatusNoContent, "Upload-Length", "5")
 		}},
-		{"4.4.2", "an upload that goes beyond its length is refused and gone", func(t *testing.T, s *site) {
+		{"4.4.2", "an upload that goes beyond its length is refused and gone", func(c clause) {
+			t, s := c.t, c.s
 			for _, body := range []io.Reader{strings.NewReader("hello!"), io.MultiReader(strings.NewReader("hello!"))} { // with a length and without
 				address := begin(t, s, "Upload-Length", "5")
 				got := do(t, visitor(t), http.MethodPatch, s.url+address, body, "Content-Type", partType, "Upload-Offset", "0", "Upload-Complete", "?0")
@@ -312,14 +337,16 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			}
 			checkPublished(t, s)
 		}},
-		{"4.5", "an upload that is cancelled is gone", func(t *testing.T, s *site) {
+		{"4.5", "an upload that is cancelled is gone", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			check(t, do(t, visitor(t), http.MethodDelete, s.url+address, nil), http.StatusNoContent)
 			check(t, head(t, s, address), http.StatusNotFound)
 			check(t, patch(t, s, address, 0, "?1", "x"), http.StatusNotFound)
 			check(t, do(t, visitor(t), http.MethodDelete, s.url+address, nil), http.StatusNotFound)
 		}},
-		{"4.6", "a newer request ends the older one, and the offset that it gets holds", func(t *testing.T, s *site) {
+		{"4.6", "a newer request ends the older one, and the offset that it gets holds", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			for _, method := range []string{http.MethodHead, http.MethodDelete} {
 				stalled := stall(t, s, address, 0)
@@ -329,7 +356,8 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 				}
 			}
 		}},
-		{"5", "104 does not stand for 100", func(t *testing.T, s *site) {
+		{"5", "104 does not stand for 100", func(c clause) {
+			t, s := c.t, c.s
 			informational, _ := interim(t, s, "Upload-Complete", "?1", "Upload-Draft-Interop-Version", "9", "Expect", "100-continue")
 			for _, code := range []int{http.StatusContinue, 104} {
 				if _, ok := informational[code]; !ok {
@@ -337,17 +365,20 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 				}
 			}
 		}},
-		{"6", "a part of another type is refused", func(t *testing.T, s *site) {
+		{"6", "a part of another type is refused", func(c clause) {
+			t, s := c.t, c.s
 			address := begin(t, s)
 			for _, kind := range []string{"text/plain", "", "multipart/form-data; boundary=b"} {
 				check(t, patch(t, s, address, 0, "?0", "x", "Content-Type", kind), http.StatusUnsupportedMediaType, "Accept-Patch", partType)
 			}
 		}},
-		{"8", "a body with a content coding is refused", func(t *testing.T, s *site) {
+		{"8", "a body with a content coding is refused", func(c clause) {
+			t, s := c.t, c.s
 			check(t, post(t, s, "x", "Upload-Complete", "?1", "Content-Encoding", "gzip"), http.StatusUnsupportedMediaType)
 			check(t, patch(t, s, begin(t, s), 0, "?1", "x", "Content-Encoding", "gzip"), http.StatusUnsupportedMediaType)
 		}},
-		{"10.1", "what has not the digest that was announced is not published", func(t *testing.T, s *site) {
+		{"10.1", "what has not the digest that was announced is not published", func(c clause) {
+			t, s := c.t, c.s
 			for _, got := range []answer{
 				post(t, s, "hello", "Upload-Complete", "?1", "Repr-Digest", reprDigest("hullo")),
 				patch(t, s, begin(t, s, "Repr-Digest", reprDigest("hullo")), 0, "?1", "hello"),
@@ -361,12 +392,14 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			checkPublished(t, s)
 			check(t, patch(t, s, begin(t, s, "Repr-Digest", reprDigest("hello")), 0, "?1", "hello"), http.StatusCreated)
 		}},
-		{"13", "names are cleaned, and one that can't be read is refused", func(t *testing.T, s *site) {
+		{"13", "names are cleaned, and one that can't be read is refused", func(c clause) {
+			t, s := c.t, c.s
 			check(t, post(t, s, "x", "Upload-Complete", "?1", "Content-Disposition", `inline; filename="../../etc/passwd"`), http.StatusCreated)
 			check(t, post(t, s, "x", "Upload-Complete", "?1", "Content-Disposition", `inline; filename="a"; filename="b"`), http.StatusBadRequest)
 			checkPublished(t, s, "passwd", "x")
 		}},
-		{"13", "what is not an id is nothing, and nobody is told more", func(t *testing.T, s *site) {
+		{"13", "what is not an id is nothing, and nobody is told more", func(c clause) {
+			t, s := c.t, c.s
 			known := begin(t, s)
 			for _, id := range []string{"..%2f..%2fetc%2fpasswd", "..", "%2e%2e", "a%00b", ".json", strings.Repeat("A", 5000), strings.Repeat("A", 26), strings.ToLower(filepath.Base(known)), filepath.Base(known) + ".json", filepath.Base(known) + "%00"} {
 				for _, method := range []string{http.MethodHead, http.MethodDelete} {
@@ -379,7 +412,7 @@ func TestResumableUploadProtocol(t *testing.T) { //nolint:thelper // its clauses
 			}
 		}},
 	} {
-		t.Run(test.section+" "+test.clause, func(t *testing.T) { test.run(t, newSite(t)) })
+		t.Run(test.section+" "+test.says, func(t *testing.T) { test.run(clause{t, newSite(t)}) })
 	}
 }
 
