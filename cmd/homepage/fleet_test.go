@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"homepage/internal/upload/s3/s3test"
 )
 
 // sharedStore is where all replicas of a fleet put uploads.
@@ -40,8 +45,36 @@ func sharedFolder(t *testing.T) sharedStore {
 		}
 		stored := map[string][]byte{}
 		for _, entry := range entries {
+			if strings.HasPrefix(entry.Name(), ".") {
+				continue // what is not published yet
+			}
 			if stored[entry.Name()], err = os.ReadFile(filepath.Join(folder, entry.Name())); err != nil {
 				t.Fatal(err)
+			}
+		}
+		return stored
+	}}
+}
+
+// sharedBucket is a store for replicas on many machines. In it is what records
+// name.
+func sharedBucket(t *testing.T) sharedStore {
+	t.Helper()
+	server := s3test.Start(t)
+	return sharedStore{lines(storeVariables(server.URL)), func(t *testing.T) map[string][]byte {
+		t.Helper()
+		const files = "the site/files/"
+		stored, objects := map[string][]byte{}, server.Objects(t, "the site/")
+		for key, content := range objects {
+			if !strings.HasPrefix(key, "the site/forms/") {
+				continue
+			}
+			var form struct{ Files []struct{ Key string } }
+			if err := json.Unmarshal(content, &form); err != nil {
+				t.Fatalf("%s: %v", key, err)
+			}
+			for _, file := range form.Files {
+				stored[strings.TrimPrefix(file.Key, files)] = objects[files+strings.TrimPrefix(file.Key, files)]
 			}
 		}
 		return stored
@@ -282,6 +315,7 @@ func (f *fleet) visit(t *testing.T, services *datedServices) *crowd {
 			}
 			return err
 		}},
+		{"upload in parts", 2, 50 * time.Millisecond, c.sendInParts},
 	} {
 		for i := range kind.count {
 			c.gone.Go(func() {
@@ -303,6 +337,42 @@ func (f *fleet) visit(t *testing.T, services *datedServices) *crowd {
 	}
 	t.Cleanup(func() { c.leave(); c.gone.Wait() })
 	return c
+}
+
+// sendInParts sends a file in three requests, which the balancer may give to three
+// replicas.
+func (c *crowd) sendInParts(conn *oneConn) error {
+	u := &resumed{content: make([]byte, 64<<10)}
+	rand.NewChaCha8([32]byte{}).Read(u.content)
+	binary.NativeEndian.PutUint64(u.content, rand.Uint64())
+	response, err := u.send(conn, http.MethodPost, c.fleet.url+"/upload", nil, map[string]string{
+		"Upload-Complete": "?0", "Upload-Length": strconv.Itoa(len(u.content)), "Content-Disposition": `attachment; filename="` + digest(u.content) + `.bin"`,
+	})
+	if err != nil {
+		return err
+	}
+	if u.address = response.Header.Get("Location"); u.address == "" {
+		return fmt.Errorf("the beginning got %s", response.Status)
+	}
+	half := len(u.content) / 2
+	response, err = u.send(conn, http.MethodPatch, c.fleet.url+u.address, bytes.NewReader(u.content[:half]), map[string]string{
+		"Upload-Complete": "?0", "Upload-Offset": "0", "Content-Type": "application/partial-upload",
+	})
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("the first half got %s", response.Status)
+	}
+	u.offset = half
+	stored, err := u.goOn(conn, c.fleet.url, bytes.NewReader(u.content[half:]))
+	if err != nil {
+		return fmt.Errorf("the second half: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acknowledged[stored.Name] = stored.SHA256
+	return nil
 }
 
 // note counts a request.
@@ -328,7 +398,7 @@ func (c *crowd) end(t *testing.T) []failure {
 	digests := map[string]string{}
 	for name, content := range c.fleet.store.stored(t) {
 		digests[name] = digest(content)
-		if own, _, _ := strings.Cut(name, "."); own != digests[name] && len(own) == len(digests[name]) {
+		if own, _, _ := strings.Cut(path.Base(name), "."); own != digests[name] && len(own) == len(digests[name]) {
 			t.Errorf("%s is there and not whole", name)
 		}
 	}
@@ -338,8 +408,8 @@ func (c *crowd) end(t *testing.T) []failure {
 		}
 	}
 	t.Logf("asked: %v; files acknowledged: %d; failed: %d", c.asked, len(c.acknowledged), len(c.failures))
-	for _, kind := range []string{"homepage", "certificate", "upload"} {
-		if c.asked[kind] < 10 {
+	for _, kind := range []string{"homepage", "certificate", "upload", "upload in parts"} {
+		if c.asked[kind] < 5 {
 			t.Errorf("%d requests of the kind %s are no load", c.asked[kind], kind)
 		}
 	}
@@ -391,16 +461,21 @@ func TestARollingRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	services := startDatedServices(t)
-	f := startFleet(t, sharedFolder(t), append(services.variables, "SHUTDOWN_DELAY=2s")...)
-	visitors := f.visit(t, services)
-	for range rounds {
-		for _, name := range replicaNames() {
-			f.restart(t, name)
-		}
-	}
-	for _, failed := range visitors.end(t) {
-		t.Errorf("%s: %v", failed.visitor, failed.err)
+	for name, shared := range map[string]func(*testing.T) sharedStore{"folder": sharedFolder, "object store": sharedBucket} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			services := startDatedServices(t)
+			f := startFleet(t, shared(t), append(services.variables, "SHUTDOWN_DELAY=2s")...)
+			visitors := f.visit(t, services)
+			for range rounds {
+				for _, name := range replicaNames() {
+					f.restart(t, name)
+				}
+			}
+			for _, failed := range visitors.end(t) {
+				t.Errorf("%s: %v", failed.visitor, failed.err)
+			}
+		})
 	}
 }
 
@@ -409,7 +484,7 @@ func TestARollingRestart(t *testing.T) {
 func TestAKilledReplica(t *testing.T) {
 	t.Parallel() // as it waits for the balancer
 	services := startDatedServices(t)
-	f := startFleet(t, sharedFolder(t), services.variables...)
+	f := startFleet(t, sharedBucket(t), services.variables...)
 	held := []*slowUpload{startUpload(t, f.url), startUpload(t, f.url), startUpload(t, f.url)} // one on each
 	visitors := f.visit(t, services)
 	<-visitors.busy
