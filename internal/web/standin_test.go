@@ -14,6 +14,10 @@ func TestFilesOfAnotherRelease(t *testing.T) {
 		"favicon.svg":        {Data: []byte("an icon")},
 		"style.css":          {Data: []byte("a style")},
 		"upload.js":          {Data: []byte("a script")},
+		"queue.js":           {},
+		"sending.js":         {},
+		"drawing.js":         {},
+		"memory.js":          {},
 		"pictures/cat.webp":  {Data: []byte("a picture")},
 		"pictures/share.png": {Data: []byte("another")},
 	})
