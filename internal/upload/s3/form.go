@@ -165,14 +165,20 @@ func (s *Store) complete(ctx context.Context, key, uploadID string, parts []mini
 	if !hasCode(err, minio.PreconditionFailed) && !hasCode(err, minio.NoSuchUpload) {
 		return err
 	}
-	var there minio.ObjectInfo
-	if lookErr := s.call(ctx, "look at "+key, func(ctx context.Context, _ func()) (err error) {
-		there, err = s.client.StatObject(ctx, s.location.Bucket, key, minio.StatObjectOptions{})
-		return err
-	}); lookErr != nil || there.Size != size {
+	if there, lookErr := s.isThere(ctx, key, size); !there {
 		return errors.Join(err, lookErr)
 	}
 	return nil
+}
+
+// isThere tells whether the object is in the store, with that size.
+func (s *Store) isThere(ctx context.Context, key string, size int64) (bool, error) {
+	var there minio.ObjectInfo
+	err := s.call(ctx, "look at "+key, func(ctx context.Context, _ func()) (err error) {
+		there, err = s.client.StatObject(ctx, s.location.Bucket, key, minio.StatObjectOptions{})
+		return err
+	})
+	return err == nil && there.Size == size, err
 }
 
 // concurrently is how many files of a form are completed or discarded at once.

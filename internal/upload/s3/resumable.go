@@ -264,7 +264,12 @@ func (s *Store) assemble(ctx context.Context, u *unfinished) error {
 	}
 	if n > 0 {
 		last, err := s.sendPart(ctx, u.Key, u.UploadID, u.NextPart, buffer[:n])
-		if err != nil && !hasCode(err, minio.NoSuchUpload) { // or it is complete already
+		if err != nil {
+			// It may be complete already, and a store that is sent a part of what it
+			// knows no more may hang up before that is read from its answer.
+			if there, _ := s.isThere(ctx, u.Key, u.Offset); there {
+				return nil
+			}
 			return err
 		}
 		parts = append(parts, last)

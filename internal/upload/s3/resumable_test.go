@@ -186,7 +186,7 @@ func TestPartsAndFaults(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	state := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/unfinished/") }
-	for fault, make := range map[string]s3test.Fault{"503": s3test.Answer(503, "SlowDown"), "cut": s3test.Cut, "lost answers": s3test.Lost} {
+	for fault, make := range map[string]s3test.Fault{"cut": s3test.Cut, "lost answers": s3test.Lost} {
 		for call, is := range map[string]func(*http.Request) bool{
 			"state": state, "part": s3test.IsPart, "complete": s3test.IsComplete, "record": s3test.IsRecord,
 		} {
