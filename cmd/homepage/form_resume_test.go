@@ -39,14 +39,10 @@ func TestTheFormOutlivesAKill(t *testing.T) {
 	choose(t, tab, write(t, "film.bin", content))
 	click(t, tab, "#send")
 	await(t, tab, arrived(0.6))
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	for range p.lines {
-	}
-	_ = cmd.Wait() // says that it was killed
+	kill(t, cmd)
 	await(t, tab, rowSays("film.bin", "network", "Waiting for the network…"))
-	_, p = spawn(t, folder)
+	cmd, p = spawn(t, folder)
+	defer kill(t, cmd)
 	l.lead(p.url)
 	await(t, tab, isDone)
 	checkStored(t, p, "film.bin", content)
