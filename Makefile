@@ -35,6 +35,10 @@ lint: ## check the code: vet, formats, arrows, tidiness, and that it builds else
 	go mod tidy -diff
 	if [ -f cmd/bench/go.mod ]; then cd cmd/bench && go vet ./... && $(GOLANGCI_LINT) run ./... && go mod tidy -diff; fi
 
+.PHONY: kill-test
+kill-test: setup ## kill the program 45 times amid uploads of each kind, with the race detector
+	KILLS=45 go test -race -count=1 -vet=off -v -run 'Killed' ./cmd/homepage
+
 .PHONY: fleet-test
 fleet-test: setup ## restart each of three replicas behind a balancer five times under load, with the race detector
 	FLEET_ROUNDS=5 go test -race -count=1 -vet=off -v -run 'TestARollingRestart|TestAKilledReplica' ./cmd/homepage

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,21 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		}
 	}
 	t.Logf("%d files acknowledged, %d there", len(acknowledged), len(visible))
+}
+
+// killsOf returns how often a program is killed: KILLS times, or the usual times,
+// which are few, since a kill takes a second of the suite.
+func killsOf(t *testing.T, usual int) int {
+	t.Helper()
+	set := os.Getenv("KILLS")
+	if set == "" {
+		return usual
+	}
+	kills, err := strconv.Atoi(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kills
 }
 
 func digest(content []byte) string {

@@ -135,7 +135,8 @@ func awaitReady(t *testing.T, url string) (status int, body string) {
 func TestKilledAtRandomMomentsBeforeAnObjectStore(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	const kills, senders = 30, 4
+	const senders = 4
+	kills := killsOf(t, 10)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

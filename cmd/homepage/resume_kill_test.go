@@ -118,7 +118,8 @@ func (k *killing) Read(p []byte) (int, error) {
 func TestKilledAmidAnUploadInParts(t *testing.T) {
 	t.Parallel() // as it waits for the disk
 	const size, mostLost = 40 << 20, 4 << 20
-	const kills, small = 45, 15 // of them, kills amid small uploads, so that most come while one is published
+	kills := killsOf(t, 15)
+	small := kills / 3 // of them, kills amid small uploads, so that most come while one is published
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
