@@ -186,42 +186,44 @@ func TestPartsAndFaults(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	state := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/unfinished/") }
-	for fault, make := range map[string]s3test.Fault{"cut": s3test.Cut, "lost answers": s3test.Lost} {
+	for _, fault := range []struct {
+		name  string
+		make  s3test.Fault
+		count int64
+	}{{"cut once", s3test.Cut, 1}, {"lost answers on and on", s3test.Lost, 9}} {
 		for call, is := range map[string]func(*http.Request) bool{
 			"state": state, "part": s3test.IsPart, "complete": s3test.IsComplete, "record": s3test.IsRecord,
 		} {
-			for times, count := range map[string]int64{"once": 1, "on and on": 9} {
-				t.Run(fault+" of "+call+" "+times, func(t *testing.T) {
-					t.Parallel()
-					proxy := server.Before(t)
-					store := open(t, proxy.URL)
-					id, whole := create(t, store, "a"), random(9<<20)
-					proxy.Set(make.Times(count).Only(is))
-					state, err := store.Append(t.Context(), id, 0, -1, bytes.NewReader(whole))
-					if err == nil {
-						_, err = store.Finish(t.Context(), id)
-					}
-					if _, ok := errors.AsType[*upload.UnavailableError](err); count == 1 && err != nil || err != nil && !ok {
-						t.Errorf("%+v, %v", state, err)
-					}
-					proxy.Set(nil)
-					elsewhere := open(t, server.URL)
-					if state, err = elsewhere.Load(t.Context(), id); err != nil {
+			t.Run(fault.name+": "+call, func(t *testing.T) {
+				t.Parallel()
+				proxy := server.Before(t)
+				store := open(t, proxy.URL)
+				id, whole := create(t, store, "a"), random(9<<20)
+				proxy.Set(fault.make.Times(fault.count).Only(is))
+				state, err := store.Append(t.Context(), id, 0, -1, bytes.NewReader(whole))
+				if err == nil {
+					_, err = store.Finish(t.Context(), id)
+				}
+				if _, ok := errors.AsType[*upload.UnavailableError](err); fault.count == 1 && err != nil || err != nil && !ok {
+					t.Errorf("%+v, %v", state, err)
+				}
+				proxy.Set(nil)
+				elsewhere := open(t, server.URL)
+				if state, err = elsewhere.Load(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				if state.Receipt == nil {
+					if _, err := elsewhere.Append(t.Context(), id, state.Offset, -1, bytes.NewReader(whole[state.Offset:])); err != nil {
 						t.Fatal(err)
 					}
-					if state.Receipt == nil {
-						if _, err := elsewhere.Append(t.Context(), id, state.Offset, -1, bytes.NewReader(whole[state.Offset:])); err != nil {
-							t.Fatal(err)
-						}
-					}
-					if state, err = elsewhere.Finish(t.Context(), id); err != nil || state.Receipt.SHA256 != sha256.Sum256(whole) {
-						t.Errorf("%+v, %v", state, err)
-					}
-					if there := visible(t, server); len(there) != 1 {
-						t.Errorf("%d files are visible, want 1", len(there))
-					}
-				})
-			}
+				}
+				if state, err = elsewhere.Finish(t.Context(), id); err != nil || state.Receipt.SHA256 != sha256.Sum256(whole) {
+					t.Errorf("%+v, %v", state, err)
+				}
+				if there := visible(t, server); len(there) != 1 {
+					t.Errorf("%d files are visible, want 1", len(there))
+				}
+			})
 		}
 	}
 }
