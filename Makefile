@@ -77,8 +77,9 @@ audit: setup ## let Lighthouse and axe judge the pages (needs npm)
 	go test -tags audit -run Audit -count=1 -v ./cmd/homepage
 
 # What the tests need: a C compiler for the race detector, a browser, four
-# readers of PDF, what makes certificates trusted and checks signatures, three proxies, and what checks units of systemd. Each is a
-# command and the package of Debian that has it.
+# readers of PDF, what makes certificates trusted and checks signatures, three
+# proxies, and what checks units of systemd. Each is a command and the package of
+# Debian that has it.
 TOOLS := cc:gcc chromium-headless-shell:chromium-headless-shell qpdf:qpdf pdftotext:poppler-utils certutil:libnss3-tools openssl:openssl mutool:mupdf-tools gs:ghostscript nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd
 
 VERSITYGW := .bin/versitygw

@@ -114,8 +114,8 @@ export function draw(item) {
 // it was there.
 export function erase(item) {
   const { row } = item;
-  const next = row.contains(document.activeElement) ? (row.nextElementSibling ?? row.previousElementSibling) : null;
   const focused = row.contains(document.activeElement);
+  const next = row.nextElementSibling ?? row.previousElementSibling;
   row.remove();
   if (focused) {
     (next?.querySelector("button:not([hidden])") ?? next ?? find("file")).focus();

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,24 +23,57 @@ import (
 // is whole, and nothing is visible that is not.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel() // as it waits for the disk
-	const kills, senders = 30, 4
+	folder := t.TempDir()
+	acknowledged := killAtRandomMoments(t, 30, func() (*exec.Cmd, *program) { return spawn(t, folder) },
+		func(_ int, transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
+			return send(transport, url, source)
+		})
+
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	visible := map[string]string{}
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		visible[entry.Name()] = digest(content)
+		// A file that was published just before the kill is whole, too.
+		if want, _, _ := strings.Cut(entry.Name(), "."); visible[entry.Name()] != want {
+			t.Errorf("%s is visible and not whole", entry.Name())
+		}
+	}
+	for name, want := range acknowledged {
+		if visible[name] != want {
+			t.Errorf("%s was acknowledged and is not there whole", name)
+		}
+	}
+	t.Logf("%d files acknowledged, %d there", len(acknowledged), len(visible))
+}
+
+// killAtRandomMoments starts the program so often, lets senders upload to it, and
+// kills it amid that. It returns the digests of the files that were acknowledged,
+// by name.
+func killAtRandomMoments(t *testing.T, kills int, begin func() (*exec.Cmd, *program), send func(sender int, transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error)) map[string]string {
+	t.Helper()
+	const senders = 4
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	folder := t.TempDir()
 	var mu sync.Mutex
-	acknowledged := map[string]string{} // digests by name
-
+	acknowledged := map[string]string{}
 	for range kills {
-		cmd, p := spawn(t, folder)
+		cmd, p := begin()
 		transport := &http.Transport{}
 		var group sync.WaitGroup
 		first := make(chan struct{}, senders)
-		for range senders {
+		for sender := range senders {
 			source := rand.New(rand.NewPCG(random.Uint64(), 0))
 			group.Go(func() {
 				for {
-					receipts, err := send(transport, p.url, source)
+					receipts, err := send(sender, transport, p.url, source)
 					if err != nil {
 						return // the program is dead
 					}
@@ -67,29 +101,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		_ = cmd.Wait() // says that it was killed
 		transport.CloseIdleConnections()
 	}
-
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	visible := map[string]string{}
-	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		visible[entry.Name()] = digest(content)
-		// A file that was published just before the kill is whole, too.
-		if want, _, _ := strings.Cut(entry.Name(), "."); visible[entry.Name()] != want {
-			t.Errorf("%s is visible and not whole", entry.Name())
-		}
-	}
-	for name, want := range acknowledged {
-		if visible[name] != want {
-			t.Errorf("%s was acknowledged and is not there whole", name)
-		}
-	}
-	t.Logf("%d files acknowledged, %d there", len(acknowledged), len(visible))
+	return acknowledged
 }
 
 // killsOf returns how often a program is killed: KILLS times, or the usual times,
@@ -116,10 +128,16 @@ type receipt struct{ Name, SHA256 string }
 
 // send uploads one or two files of up to 256 KiB that are named by their digests.
 func send(transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
+	return sendSized(transport, url, source, 256<<10)
+}
+
+// sendSized uploads one or two files of up to most bytes that are named by their
+// digests.
+func sendSized(transport http.RoundTripper, url string, source *rand.Rand, most int) ([]receipt, error) {
 	body := new(bytes.Buffer)
 	writer := multipart.NewWriter(body)
 	for range 1 + source.IntN(2) {
-		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(256<<10))
+		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(most))
 		content = binary.LittleEndian.AppendUint64(content, source.Uint64())
 		part, err := writer.CreateFormFile("file", digest(content)+".bin")
 		if err != nil {

@@ -2,16 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
-	"mime/multipart"
 	"net/http"
+	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -135,55 +133,14 @@ func awaitReady(t *testing.T, url string) (status int, body string) {
 func TestKilledAtRandomMomentsBeforeAnObjectStore(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	const senders = 4
-	kills := killsOf(t, 10)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	var mu sync.Mutex
-	acknowledged := map[string]string{} // digests by name
-
-	for range kills {
-		cmd, p := spawn(t, objectStore, lines(storeVariables(server.URL))...)
-		transport := &http.Transport{}
-		var group sync.WaitGroup
-		first := make(chan struct{}, senders)
-		for n := range senders {
-			source := rand.New(rand.NewPCG(random.Uint64(), 0))
-			group.Go(func() {
-				for {
-					most := 256 << 10
-					if n == 0 {
-						most = 8 << 20 // at times of more than one part
-					}
-					receipts, err := sendSized(transport, p.url, source, most)
-					if err != nil {
-						return // the program is dead
-					}
-					mu.Lock()
-					for _, r := range receipts {
-						acknowledged[r.Name] = r.SHA256
-					}
-					mu.Unlock()
-					select {
-					case first <- struct{}{}:
-					default:
-					}
-				}
-			})
-		}
-		<-first
-		moment := time.NewTimer(time.Duration(random.IntN(60)) * time.Millisecond)
-		<-moment.C
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		group.Wait()
-		for range p.lines {
-		}
-		_ = cmd.Wait() // says that it was killed
-		transport.CloseIdleConnections()
-	}
+	acknowledged := killAtRandomMoments(t, killsOf(t, 10),
+		func() (*exec.Cmd, *program) { return spawn(t, objectStore, lines(storeVariables(server.URL))...) },
+		func(sender int, transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
+			if sender == 0 {
+				return sendSized(transport, url, source, 8<<20) // at times of more than one part
+			}
+			return send(transport, url, source)
+		})
 
 	objects, visible := server.Objects(t, "the site/"), map[string]string{}
 	for key, content := range objects {
@@ -226,39 +183,4 @@ func TestKilledAtRandomMomentsBeforeAnObjectStore(t *testing.T) {
 	if swept, open := server.Objects(t, "the site/files/"), server.Open(t, "the site/"); len(swept) != len(visible) || len(open) > 0 {
 		t.Errorf("a sweep leaves %d objects of files and %d open uploads, want the %d that have records", len(swept), len(open), len(visible))
 	}
-}
-
-// sendSized uploads one or two files of up to most bytes that are named by their
-// digests.
-func sendSized(transport http.RoundTripper, url string, source *rand.Rand, most int) ([]receipt, error) {
-	body := new(bytes.Buffer)
-	writer := multipart.NewWriter(body)
-	for range 1 + source.IntN(2) {
-		content := bytes.Repeat([]byte{byte(source.Uint32())}, 1+source.IntN(most))
-		content = binary.LittleEndian.AppendUint64(content, source.Uint64())
-		part, err := writer.CreateFormFile("file", digest(content)+".bin")
-		if err != nil {
-			return nil, err
-		}
-		if _, err := part.Write(content); err != nil {
-			return nil, err
-		}
-	}
-	if err := writer.Close(); err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequest(http.MethodPost, url+"/upload", body)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", writer.FormDataContentType())
-	request.Header.Set("Accept", "application/json")
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	var answer struct{ Files []receipt }
-	err = json.NewDecoder(response.Body).Decode(&answer)
-	return answer.Files, err
 }

@@ -12,11 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	markEvery  = 1 << 20  // bytes between two marks; a killed program loses them and a buffer at most
-	partBuffer = 1 << 20  // bytes
-	syncEvery  = 64 << 20 // bytes between two records, so that the one at the end has little to wait for
-)
+// markEvery is how many bytes are between two marks; a killed program loses them
+// and a buffer at most. Every syncSize bytes there is a record, with a sync.
+const markEvery = 1 << 20
 
 // appender adds to the data of an upload, and keeps track of how far it is.
 type appender struct {
@@ -68,7 +66,7 @@ func (a *appender) Write(p []byte) (int, error) {
 		a.marked = a.offset
 		err = errors.Join(err, mark(a.mark, a.offset, a.digest))
 	}
-	if a.offset-a.recorded >= syncEvery {
+	if a.offset-a.recorded >= syncSize {
 		err = errors.Join(err, a.startRecord())
 	}
 	return n, err

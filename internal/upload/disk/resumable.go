@@ -103,7 +103,7 @@ func (u *unfinished) receive(offset, length int64, body io.Reader, buffers *buff
 			return err
 		}
 	}
-	buffer := buffers.take(partBuffer)
+	buffer := buffers.take(-1)
 	defer buffers.release(buffer)
 	return u.add(body, buffer)
 }
