@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -56,17 +55,17 @@ func countLoads[T interface{ Empty() bool }](m *metrics.Metrics, section string,
 }
 
 // receive is how the site stores uploads.
-type receive = func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+type receive = func(upload.Form) ([]upload.Receipt, error)
 
 // countUploads counts the uploads that run and those that are stored.
 func countUploads(m *metrics.Metrics, store receive) receive {
 	if m == nil {
 		return store
 	}
-	return func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+	return func(form upload.Form) ([]upload.Receipt, error) {
 		m.UploadBegan()
 		defer m.UploadEnded()
-		receipts, err := store(size, files)
+		receipts, err := store(form)
 		if err == nil {
 			var bytes int64
 			for _, receipt := range receipts {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,9 +44,30 @@ func TestUploadToObjectStore(t *testing.T) {
 	if response.StatusCode != http.StatusSeeOther {
 		t.Fatalf("status %d", response.StatusCode)
 	}
-	forms := server.Objects(t, "the site/forms/")
-	if len(forms) != 1 {
-		t.Fatalf("%d records, want 1", len(forms))
+	inParts, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/upload", strings.NewReader("whole"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inParts.Header.Set("Upload-Complete", "?1")
+	other, err := visitor.Do(inParts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readAnswer(t, other)
+	// Each record tells which request it comes from, as visitor and log know it.
+	want := []string{response.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id")}
+	var got []string
+	for _, content := range server.Objects(t, "the site/forms/") {
+		var record struct{ Request string }
+		if err := json.Unmarshal(content, &record); err != nil {
+			t.Error(err)
+		}
+		got = append(got, record.Request)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("records of the requests %q, want %q", got, want)
 	}
 	kill(t, cmd)
 	for line := range p.lines {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"homepage/internal/upload/s3/s3test"
 )
 
 // What a visitor stored through one replica, another one says, and only once. It
@@ -52,7 +54,8 @@ func TestAMessageFromAnotherReplica(t *testing.T) {
 	}
 }
 
-// Whoever runs the program behind a balancer is told that the key is missing.
+// Whoever runs the program behind a balancer, or over a store that replicas can
+// share, is told that the key is missing.
 func TestAMissingCookieKey(t *testing.T) {
 	for _, test := range []struct {
 		variables map[string]string
@@ -60,6 +63,7 @@ func TestAMissingCookieKey(t *testing.T) {
 	}{
 		{nil, false},
 		{map[string]string{"SHUTDOWN_DELAY": "1ms"}, true},
+		{storeVariables(s3test.Start(t).URL), true},
 		{map[string]string{"SHUTDOWN_DELAY": "1ms", "COOKIE_KEY": "a key that all of the replicas have"}, false},
 	} {
 		p := start(t, test.variables)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"path/filepath"
 	"strings"
 
@@ -17,15 +16,18 @@ import (
 type uploadStore interface {
 	resumable.Store
 
-	Receive(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+	Receive(form upload.Form) ([]upload.Receipt, error)
 	Try() (reason string, err error)
 	Close() error
 }
 
+// inObjectStore tells whether uploads go to an object store, and not to a folder.
+func inObjectStore(uploads string) bool { return strings.Contains(uploads, "://") }
+
 // openUploads opens the store that UPLOADS names. It also returns the reason to
 // give when a try of that takes too long.
 func openUploads(s settings) (store uploadStore, late string, err error) {
-	if !strings.Contains(s.Uploads, "://") {
+	if !inObjectStore(s.Uploads) {
 		store, err := disk.Open(s.Uploads, s.UploadReserve)
 		if err != nil {
 			folder, _ := filepath.Abs(s.Uploads) // or nothing

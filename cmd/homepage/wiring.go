@@ -181,7 +181,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	if missing != "" {
 		log.WarnContext(ctx, "only one service is set, so the other section shows samples", "missing", missing)
 	}
-	if s.CookieKey == nil && s.ShutdownDelay > 0 { // there is a load balancer
+	if s.CookieKey == nil && (s.ShutdownDelay > 0 || inObjectStore(s.Uploads)) { // there may be replicas
 		log.WarnContext(ctx, "COOKIE_KEY is not set, so no other replica can show the message after an upload")
 	}
 

@@ -36,13 +36,14 @@ func New(store Store, most int64, life time.Duration) *Uploads {
 
 // Part is the next part of an upload.
 type Part struct {
-	Offset int64  // where it begins in the whole
-	Size   int64  // bytes, or -1 if that is not known
-	Length int64  // bytes of the whole as the sender says with it, or -1
-	Last   bool   // the upload is finished with it
-	SHA256 []byte // that the whole must have, or nil; for the last one
-	Body   io.Reader
-	Stop   func() // makes Body end with an error, soon and for good; does not wait for that
+	Offset  int64  // where it begins in the whole
+	Size    int64  // bytes, or -1 if that is not known
+	Length  int64  // bytes of the whole as the sender says with it, or -1
+	Last    bool   // the upload is finished with it
+	SHA256  []byte // that the whole must have, or nil; for the last one
+	Request string // see upload.Form
+	Body    io.Reader
+	Stop    func() // makes Body end with an error, soon and for good; does not wait for that
 }
 
 var (
@@ -112,7 +113,7 @@ func (u *Uploads) Create(ctx context.Context, name string, first Part) (id strin
 		return "", upload.State{}, err
 	}
 	id = rand.Text()
-	about := upload.About{Name: name, Length: length, SHA256: first.SHA256}
+	about := upload.About{Name: name, Length: length, SHA256: first.SHA256, Request: first.Request}
 	return id, upload.State{About: about, Touched: time.Now()}, u.store.Create(context.WithoutCancel(ctx), id, about)
 }
 

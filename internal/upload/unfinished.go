@@ -9,9 +9,10 @@ import (
 
 // About is what a sender said of a file when it began to send it in parts.
 type About struct {
-	Name   string // which may be any string
-	Length int64  // bytes of the whole, or -1 if they are not known yet
-	SHA256 []byte // that the whole must have, or nil if the sender named none
+	Name    string // which may be any string
+	Length  int64  // bytes of the whole, or -1 if they are not known yet
+	SHA256  []byte // that the whole must have, or nil if the sender named none
+	Request string // which request began it, see Form
 }
 
 // State is how far an upload in parts has come. A crash can't undo it.

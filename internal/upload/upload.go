@@ -1,6 +1,7 @@
 // Package upload is what its stores share: what a sender hands over, the receipt
 // for what is stored, the clean name under which that happens, and why nothing
-// can be stored. Its folders are the stores: disk keeps uploads in a folder.
+// can be stored. Its folders are the stores: disk keeps uploads in a folder, s3
+// in an object store.
 //
 // It knows nothing of HTTP or forms: the caller limits how large uploads may be
 // and how long they may take.
@@ -10,7 +11,16 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"iter"
 )
+
+// Form is files that are stored together: all of them, or none.
+type Form struct {
+	Size    int64  // bytes that were announced for all files together, or -1 if none were
+	Request string // which request brings it, for whoever reads the store beside the log
+	// Files are read in turn. A sequence that ends without an error is whole.
+	Files iter.Seq2[File, error]
+}
 
 // File is a stream and its sender's name for it, which may be any string.
 type File struct {

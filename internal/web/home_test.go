@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -332,7 +331,7 @@ func TestANoticeGoesOutWithTheShell(t *testing.T) {
 			pages <- page
 			return page
 		}
-		d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
+		d.Receive = func(upload.Form) ([]upload.Receipt, error) {
 			return []upload.Receipt{{Name: name, Original: name}}, nil
 		}
 	})

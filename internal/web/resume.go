@@ -137,7 +137,7 @@ func newPart(w http.ResponseWriter, r *http.Request) (resumable.Part, error) {
 	}
 	last, _ := completeOf(r)
 	body := &bodyReader{conn: http.NewResponseController(w), body: r.Body}
-	return resumable.Part{Size: r.ContentLength, Length: length, Last: last, SHA256: digest, Body: body, Stop: body.stop}, nil
+	return resumable.Part{Size: r.ContentLength, Length: length, Last: last, SHA256: digest, Request: requestID(w), Body: body, Stop: body.stop}, nil
 }
 
 // fileName returns the sender's name for the file (RFC 6266), or nothing.

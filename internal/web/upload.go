@@ -91,7 +91,7 @@ func (s *server) receiveUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer release()
 
-	receipts, err := s.Receive(r.ContentLength, form.files(s.Limits))
+	receipts, err := s.Receive(upload.Form{Size: r.ContentLength, Request: requestID(w), Files: form.files(s.Limits)})
 	// The server's own deadline counts from the headers, which may be long ago.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -391,7 +390,7 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 		"too large":  {func(d *web.Deps) { d.Limits.Bytes = 1 << 20 }, contentTypeB, "413"},
 		"not a form": {func(*web.Deps) {}, "text/plain", "415"},
 		"no space": {func(d *web.Deps) {
-			d.Receive = func(int64, iter.Seq2[upload.File, error]) ([]upload.Receipt, error) { return nil, upload.ErrNoSpace }
+			d.Receive = func(upload.Form) ([]upload.Receipt, error) { return nil, upload.ErrNoSpace }
 		}, contentTypeB, "507"},
 		"busy":      {func(d *web.Deps) { d.Limits.Concurrent = 0 }, contentTypeB, "503"},
 		"too many":  {func(d *web.Deps) { d.Limits.PerClient = 0 }, contentTypeB, "429"},

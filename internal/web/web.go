@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -32,7 +31,7 @@ type Deps struct {
 	SiteName    string
 	Gather      func(context.Context, home.Visit) home.Page
 	Certificate func() *certificate.Template // the one in service
-	Receive     func(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error)
+	Receive     func(upload.Form) ([]upload.Receipt, error)
 	Resumable   Resumable
 	Limits      Limits
 	Proxies     Proxies                               // that say who their clients are; the zero value if there are none

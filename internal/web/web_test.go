@@ -8,7 +8,6 @@ import (
 	"flag"
 	"io"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -526,8 +525,8 @@ func TestNewRefusesABrokenTemplate(t *testing.T) {
 // receive makes every upload end with err, after its body is read.
 func receive(err error) func(*web.Deps) {
 	return func(d *web.Deps) {
-		d.Receive = func(_ int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
-			for file, broken := range files {
+		d.Receive = func(form upload.Form) ([]upload.Receipt, error) {
+			for file, broken := range form.Files {
 				if broken != nil {
 					return nil, broken
 				}

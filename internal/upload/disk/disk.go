@@ -7,7 +7,6 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"sync"
 
@@ -122,26 +121,24 @@ func (s *Store) Try() (reason string, err error) {
 	return "", nil
 }
 
-// Receive stores all files of the sequence, or none: an error of the sequence,
-// of a body or of the disk leaves nothing behind. A sequence that ends without
-// an error must be whole, for its files are then published. size is how many
-// bytes were announced for all files together, or -1 if none were: if they would
-// not fit on the disk now, no file is asked for. Until they arrive, they take no
-// space from other uploads.
+// Receive stores all files of the form, or none: an error of their sequence, of a
+// body or of the disk leaves nothing behind. If the form's size would not fit on
+// the disk now, no file is asked for. Until they arrive, they take no space from
+// other uploads. A folder has no place to say which request brought them.
 //
 // It returns upload.ErrNoSpace if the disk is full and an
 // upload.UnavailableError if no upload can be stored for now; otherwise it wraps
 // the error of the sequence, the body or the file system.
-func (s *Store) Receive(size int64, files iter.Seq2[upload.File, error]) (receipts []upload.Receipt, err error) {
+func (s *Store) Receive(form upload.Form) (receipts []upload.Receipt, err error) {
 	f, err := s.use()
 	if err != nil {
 		return nil, explain(err)
 	}
 	defer s.done(f)
-	if err := f.space.check(max(size, 0)); err != nil {
+	if err := f.space.check(max(form.Size, 0)); err != nil {
 		return nil, explain(err)
 	}
-	buffer := s.buffers.take(size)
+	buffer := s.buffers.take(form.Size)
 	defer s.buffers.release(buffer)
 	var all []*tempFile
 	defer func() {
@@ -156,7 +153,7 @@ func (s *Store) Receive(size int64, files iter.Seq2[upload.File, error]) (receip
 			receipts, err = nil, explain(err)
 		}
 	}()
-	for file, err := range files {
+	for file, err := range form.Files {
 		if err != nil {
 			return nil, err
 		}

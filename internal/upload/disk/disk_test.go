@@ -82,7 +82,7 @@ func contents(tb testing.TB, folder string) map[string]string {
 
 func TestReceive(t *testing.T) {
 	store, folder := open(t)
-	receipts, err := store.Receive(0, sequence(nil, text("a.txt", "one"), text("../b.txt", "three"), text("a.txt", "two")))
+	receipts, err := store.Receive(upload.Form{Files: sequence(nil, text("a.txt", "one"), text("../b.txt", "three"), text("a.txt", "two"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestReceiveStoresAllOrNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store, folder := open(t)
-			receipts, err := store.Receive(0, test.files)
+			receipts, err := store.Receive(upload.Form{Files: test.files})
 			if !errors.Is(err, test.want) || receipts != nil {
 				t.Errorf("receipts %v and error %v, want none and %v", receipts, err, test.want)
 			}
@@ -140,7 +140,7 @@ func TestABodyThatPanics(t *testing.T) {
 			t.Error(diff)
 		}
 	}()
-	_, _ = store.Receive(0, sequence(nil, upload.File{Name: "a.txt", Body: panicReader{}}))
+	_, _ = store.Receive(upload.Form{Files: sequence(nil, upload.File{Name: "a.txt", Body: panicReader{}})})
 }
 
 type panicReader struct{}
@@ -158,7 +158,7 @@ func manySendersOfOneName(t *testing.T, store *disk.Store, folder string) {
 	var group sync.WaitGroup
 	for i := range senders {
 		group.Go(func() {
-			if _, err := store.Receive(0, sequence(nil, text("same.txt", strconv.Itoa(i)))); err != nil {
+			if _, err := store.Receive(upload.Form{Files: sequence(nil, text("same.txt", strconv.Itoa(i)))}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -210,7 +210,7 @@ func TestVariantsOfAName(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			receipts, err := store.Receive(3, sequence(nil, text("notes.txt", "new")))
+			receipts, err := store.Receive(upload.Form{Size: 3, Files: sequence(nil, text("notes.txt", "new"))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +234,7 @@ func TestTheTwentyThousandthFileOfAName(t *testing.T) {
 	fastest := time.Hour
 	for i := range 5 {
 		start := time.Now()
-		receipts, err := store.Receive(1, sequence(nil, text("notes.txt", "x")))
+		receipts, err := store.Receive(upload.Form{Size: 1, Files: sequence(nil, text("notes.txt", "x"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ func TestOpenCreatesTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if _, err := store.Receive(0, sequence(nil, text("a.txt", "one"))); err != nil {
+	if _, err := store.Receive(upload.Form{Files: sequence(nil, text("a.txt", "one"))}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]string{"a.txt": "one"}, contents(t, folder)); diff != "" {
@@ -303,7 +303,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.SetBytes(int64(len(content)))
 	b.ReportAllocs()
 	for b.Loop() {
-		receipts, err := store.Receive(0, sequence(nil, upload.File{Name: "a.bin", Body: bytes.NewReader(content)}))
+		receipts, err := store.Receive(upload.Form{Files: sequence(nil, upload.File{Name: "a.bin", Body: bytes.NewReader(content)})})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func Example() {
 		}
 	}
 	const size = 1 << 10 // bytes, at most
-	receipts, err := store.Receive(size, files)
+	receipts, err := store.Receive(upload.Form{Size: size, Files: files})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -30,7 +30,7 @@ func must(t *testing.T, err error) {
 // tells nothing of the machine.
 func wantUnavailable(t *testing.T, store *disk.Store, reason string) {
 	t.Helper()
-	_, err := store.Receive(-1, sequence(nil, text("refused.txt", "refused")))
+	_, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text("refused.txt", "refused"))})
 	if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != reason {
 		t.Errorf("an upload: error %v, want that %s", err, reason)
 	}
@@ -47,7 +47,7 @@ func wantTry(t *testing.T, store *disk.Store, reason string) {
 func wantStored(t *testing.T, store *disk.Store, folder, name string) {
 	t.Helper()
 	wantTry(t, store, "")
-	if _, err := store.Receive(-1, sequence(nil, text(name, name))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text(name, name))}); err != nil {
 		t.Errorf("an upload: %v", err)
 	}
 	if got := contents(t, folder)[name]; got != name {
@@ -108,7 +108,7 @@ func TestAFolderThatIsReplacedAmidAnUpload(t *testing.T) {
 			read, write := io.Pipe()
 			ended := make(chan error)
 			go func() {
-				_, err := store.Receive(-1, sequence(nil, text("whole.txt", "whole"), upload.File{Name: "slow.txt", Body: read}))
+				_, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text("whole.txt", "whole"), upload.File{Name: "slow.txt", Body: read})})
 				_ = read.CloseWithError(err)
 				ended <- err
 			}()
@@ -163,7 +163,7 @@ func TestManyUploadsFindTheFolderReplaced(t *testing.T) {
 	var group sync.WaitGroup
 	for n := range 20 {
 		group.Go(func() {
-			if _, err := store.Receive(-1, sequence(nil, text(strconv.Itoa(n), "content"))); err != nil {
+			if _, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text(strconv.Itoa(n), "content"))}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -244,7 +244,7 @@ func TestADiskWithoutInodes(t *testing.T) {
 		t.Fatalf("%v, want that no file fits", err)
 	}
 	wantTry(t, store, "too little space is left")
-	if _, err := store.Receive(-1, sequence(nil, text("a.txt", "a"))); !errors.Is(err, upload.ErrNoSpace) {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text("a.txt", "a"))}); !errors.Is(err, upload.ErrNoSpace) {
 		t.Errorf("an upload: error %v, want ErrNoSpace", err)
 	}
 	must(t, os.Remove(filepath.Join(folder, "0")))

@@ -100,14 +100,14 @@ func (zeroReader) Read(p []byte) (int, error) {
 func TestAFullDisk(t *testing.T) {
 	folder := smallDisk(t, 0)
 	store := openAt(t, folder, 0)
-	receipts, err := store.Receive(1, sequence(nil, text("small.txt", "small"), upload.File{Name: "large.bin", Body: zeros(6 << 20)}))
+	receipts, err := store.Receive(upload.Form{Size: 1, Files: sequence(nil, text("small.txt", "small"), upload.File{Name: "large.bin", Body: zeros(6 << 20)})})
 	if !errors.Is(err, upload.ErrNoSpace) || receipts != nil {
 		t.Errorf("receipts %v and error %v, want none and ErrNoSpace", receipts, err)
 	}
 	if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := store.Receive(5, sequence(nil, text("small.txt", "small"))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: 5, Files: sequence(nil, text("small.txt", "small"))}); err != nil {
 		t.Errorf("the next small file: %v", err)
 	}
 	if diff := cmp.Diff(map[string]string{"small.txt": "small"}, contents(t, folder)); diff != "" {
@@ -124,10 +124,10 @@ func unread(t *testing.T) func(func(upload.File, error) bool) {
 func TestWhatWouldNotFitIsRefusedAtOnce(t *testing.T) {
 	const mib = 1 << 20
 	store := openAt(t, smallDisk(t, 0), 1*mib)
-	if _, err := store.Receive(4*mib, unread(t)); !errors.Is(err, upload.ErrNoSpace) {
+	if _, err := store.Receive(upload.Form{Size: 4 * mib, Files: unread(t)}); !errors.Is(err, upload.ErrNoSpace) {
 		t.Errorf("error %v for what would leave too little free, want ErrNoSpace", err)
 	}
-	if _, err := store.Receive(-1, sequence(nil, text("small.txt", "abc"))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, text("small.txt", "abc"))}); err != nil {
 		t.Errorf("3 bytes that were not announced: %v", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestAnIdleUploadHoldsNoSpace(t *testing.T) {
 	read, write := io.Pipe()
 	done := make(chan error)
 	go func() {
-		_, err := store.Receive(2*mib, sequence(nil, upload.File{Name: "idle.bin", Body: read}))
+		_, err := store.Receive(upload.Form{Size: 2 * mib, Files: sequence(nil, upload.File{Name: "idle.bin", Body: read})})
 		_ = read.CloseWithError(err)
 		done <- err
 	}()
@@ -150,7 +150,7 @@ func TestAnIdleUploadHoldsNoSpace(t *testing.T) {
 		}
 	}
 	// Of 4 MiB, 1 is to stay free and 1 is written.
-	if _, err := store.Receive(7*mib/4, sequence(nil, upload.File{Name: "quick.bin", Body: zeros(7 * mib / 4)})); err != nil {
+	if _, err := store.Receive(upload.Form{Size: 7 * mib / 4, Files: sequence(nil, upload.File{Name: "quick.bin", Body: zeros(7 * mib / 4)})}); err != nil {
 		t.Errorf("what fits now: %v", err)
 	}
 	// The idle one now comes too late.
@@ -183,7 +183,7 @@ func TestUploadsTogetherLeaveTheReserve(t *testing.T) {
 				for seen := least.Load(); free < seen && !least.CompareAndSwap(seen, free); seen = least.Load() {
 				}
 			})
-			_, err := store.Receive(-1, sequence(nil, upload.File{Name: strconv.Itoa(i), Body: body}))
+			_, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, upload.File{Name: strconv.Itoa(i), Body: body})})
 			if !errors.Is(err, upload.ErrNoSpace) {
 				t.Errorf("error %v of an upload without end, want ErrNoSpace", err)
 			}
@@ -236,12 +236,13 @@ func TestOpenRefusesAFileSystemThatCantPublish(t *testing.T) {
 // behind.
 func TestATemporaryFileHasNoName(t *testing.T) {
 	store, folder := open(t)
-	_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
+	arriving := func(yield func(upload.File, error) bool) {
 		yield(text("a.txt", "one"), nil)
 		if diff := cmp.Diff(map[string]string{}, contents(t, folder)); diff != "" {
 			t.Error(diff)
 		}
-	})
+	}
+	_, err := store.Receive(upload.Form{Files: arriving})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +257,7 @@ func TestTemporaryFilesWithNames(t *testing.T) {
 	for n, kind := range map[int]string{1: "linked", 2: "renamed"} {
 		t.Run(kind, func(t *testing.T) {
 			store, folder := openWith(t, func(folder string) (*disk.Store, error) { return disk.OpenNth(folder, n) })
-			_, err := store.Receive(0, func(yield func(upload.File, error) bool) {
+			arriving := func(yield func(upload.File, error) bool) {
 				yield(text("a.txt", "one"), nil)
 				yield(text("a.txt", "two"), nil)
 				found := contents(t, folder)
@@ -268,12 +269,13 @@ func TestTemporaryFilesWithNames(t *testing.T) {
 				if len(found) != 2 {
 					t.Errorf("%d temporary files, want 2", len(found))
 				}
-			})
+			}
+			_, err := store.Receive(upload.Form{Files: arriving})
 			if err != nil {
 				t.Fatal(err)
 			}
 			errCut := errors.New("the sender went away")
-			if _, err := store.Receive(0, sequence(errCut, text("b.txt", "three"))); !errors.Is(err, errCut) {
+			if _, err := store.Receive(upload.Form{Files: sequence(errCut, text("b.txt", "three"))}); !errors.Is(err, errCut) {
 				t.Errorf("error %v, want the sequence's", err)
 			}
 			if diff := cmp.Diff(map[string]string{"a.txt": "one", "a-1.txt": "two"}, contents(t, folder)); diff != "" {
@@ -292,7 +294,7 @@ func TestTemporaryFilesWithNames(t *testing.T) {
 func TestASyncThatFailsMidway(t *testing.T) {
 	folder := lyingDisk(t)
 	store := openAt(t, folder, 0)
-	_, err := store.Receive(-1, sequence(nil, upload.File{Name: "a", Body: zeros(64 << 20)}))
+	_, err := store.Receive(upload.Form{Size: -1, Files: sequence(nil, upload.File{Name: "a", Body: zeros(64 << 20)})})
 	if !errors.Is(err, upload.ErrNoSpace) { // later syncs say EIO
 		t.Errorf("error %v, want %v", err, upload.ErrNoSpace)
 	}

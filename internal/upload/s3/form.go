@@ -21,10 +21,11 @@ import (
 
 // form is a form that is being received.
 type form struct {
-	store  *Store
-	id     string
-	buffer []byte
-	files  []*file
+	store   *Store
+	id      string
+	request string
+	buffer  []byte
+	files   []*file
 }
 
 // file is a file of a form: an object, or a multipart upload that is held open
@@ -40,8 +41,9 @@ type file struct {
 
 // record is the object that makes a form's files visible. It is written once.
 type record struct {
-	Time  time.Time      `json:"time"`
-	Files []recordedFile `json:"files"` // as the sender ordered them
+	Time    time.Time      `json:"time"`
+	Request string         `json:"request"` // as the log names it
+	Files   []recordedFile `json:"files"`   // as the sender ordered them
 }
 
 type recordedFile struct {
@@ -187,7 +189,7 @@ const concurrently = 8
 // commit makes the form visible. All of it fits into 30 s, with a store that
 // answers nothing from some moment on.
 func (f *form) commit() ([]upload.Receipt, error) {
-	made := record{Time: time.Now().UTC()}
+	made := record{Time: time.Now().UTC(), Request: f.request}
 	receipts := make([]upload.Receipt, 0, len(f.files))
 	group, ctx := errgroup.WithContext(context.Background())
 	group.SetLimit(concurrently)

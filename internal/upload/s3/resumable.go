@@ -223,7 +223,7 @@ func (s *Store) finish(ctx context.Context, form string, u *unfinished) (upload.
 		if err != nil {
 			return state, err
 		}
-		err = s.publish(form, record{u.Touched, []recordedFile{{
+		err = s.publish(form, record{u.Touched, u.Request, []recordedFile{{
 			upload.CleanName(state.Name), state.Name, u.Key, u.Offset, fmt.Sprintf("%x", state.SHA256),
 		}}})
 		if errors.Is(err, errSwept) {

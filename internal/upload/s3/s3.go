@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"iter"
 	"net"
 	"net/http"
 	"time"
@@ -106,20 +105,17 @@ func (s *Store) Close() error {
 	return s.remove(context.Background(), s.probeKey)
 }
 
-// Receive stores all files of the sequence, or none: an error of the sequence,
-// of a body or of the store leaves nothing that anyone can see. A sequence that
-// ends without an error must be whole, for its files then become visible. size
-// is how many bytes were announced for all files together, or -1 if none were.
-// It holds one part in memory at a time.
+// Receive stores all files of the form, or none: an error of their sequence, of a
+// body or of the store leaves nothing that anyone can see. It holds one part in
+// memory at a time.
 //
 // It returns upload.ErrNoSpace if the bucket is full and an
 // upload.UnavailableError for any other failure of the store; otherwise it wraps
 // the error of the sequence or the body.
-func (s *Store) Receive(size int64, files iter.Seq2[upload.File, error]) ([]upload.Receipt, error) {
-	f := form{store: s, id: rand.Text()}
-	f.buffer = s.buffers.take(size)
+func (s *Store) Receive(sent upload.Form) ([]upload.Receipt, error) {
+	f := form{store: s, id: rand.Text(), request: sent.Request, buffer: s.buffers.take(sent.Size)}
 	defer func() { s.buffers.release(f.buffer) }()
-	for file, err := range files {
+	for file, err := range sent.Files {
 		if err == nil {
 			err = f.add(file)
 		}

@@ -135,7 +135,7 @@ func TestReceive(t *testing.T) {
 	server := s3test.Start(t)
 	store := open(t, server.URL)
 	const size = 20 << 20
-	receipts, err := store.Receive(-1, files(text(`C:\notes.txt`, "three books"), large("notes.txt", size), text("Übung 3?.pdf", ""), large("one part.bin", 6<<20)))
+	receipts, err := store.Receive(upload.Form{Size: -1, Files: files(text(`C:\notes.txt`, "three books"), large("notes.txt", size), text("Übung 3?.pdf", ""), large("one part.bin", 6<<20))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,12 +167,12 @@ func TestAnnouncedSize(t *testing.T) {
 	server := s3test.Start(t)
 	store := open(t, server.URL)
 	for _, size := range []int64{0, 10, 11, 12, 1 << 20} {
-		receipts, err := store.Receive(size, files(text("a", "three books")))
+		receipts, err := store.Receive(upload.Form{Size: size, Files: files(text("a", "three books"))})
 		if err != nil || receipts[0].Bytes != 11 {
 			t.Errorf("%d bytes announced: %+v, %v", size, receipts, err)
 		}
 	}
-	if _, err := store.Receive(5, files(large("a", 15<<20))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: 5, Files: files(large("a", 15<<20))}); err != nil {
 		t.Error(err)
 	}
 	visible(t, server)
@@ -195,7 +195,7 @@ func TestFailedForm(t *testing.T) {
 			_ = yield(upload.File{Name: "large", Body: io.LimitReader(pattern{}, 8<<20)}, nil) && yield(upload.File{}, cut)
 		}},
 	} {
-		if receipts, err := store.Receive(-1, test.files); !errors.Is(err, cut) || receipts != nil {
+		if receipts, err := store.Receive(upload.Form{Size: -1, Files: test.files}); !errors.Is(err, cut) || receipts != nil {
 			t.Errorf("%s: %v, %v", test.name, receipts, err)
 		}
 		if there, left := visible(t, server), leftovers(t, server); len(there) > 0 || left != nil {
@@ -236,7 +236,7 @@ func TestFaults(t *testing.T) {
 			store := open(t, proxy.URL)
 			proxy.Set(test.fault.Only(test.calls))
 			began := time.Now()
-			receipts, err := store.Receive(-1, files(text("small", "x"), large("large", 10<<20)))
+			receipts, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))})
 			took := time.Since(began)
 			unavailable, _ := errors.AsType[*upload.UnavailableError](err)
 			switch {
@@ -259,7 +259,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("the error tells the secret: %v", err)
 			}
 			proxy.Set(nil)
-			if _, err := store.Receive(-1, files(text("small", "x"), large("large", 10<<20))); err != nil {
+			if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
 				t.Errorf("once it is over: %v", err)
 			}
 			if there := visible(t, server); len(there) != 2 {
@@ -289,7 +289,7 @@ func TestPassingFaults(t *testing.T) {
 				proxy := server.Before(t)
 				store := open(t, proxy.URL)
 				proxy.Set(make.Times(1).Only(is))
-				if _, err := store.Receive(-1, files(text("small", "x"), large("large", 10<<20))); err != nil {
+				if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
 					t.Error(err)
 				}
 				if there := visible(t, server); len(there) != 2 {
@@ -313,7 +313,7 @@ func TestUncertainRecord(t *testing.T) {
 		}
 		return r.Method == http.MethodGet && s3test.Cut(w, r, forward)
 	}))
-	_, err := store.Receive(-1, files(text("small", "x"), large("large", 10<<20)))
+	_, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))})
 	if _, ok := errors.AsType[*upload.UnavailableError](err); !ok {
 		t.Errorf("%v, want an UnavailableError", err)
 	}
@@ -463,7 +463,7 @@ func TestSlowStore(t *testing.T) {
 	proxy := server.Before(t)
 	store := open(t, proxy.URL)
 	proxy.Set(s3test.Delayed(patience / 16))
-	if _, err := store.Receive(-1, files(text("small", "x"), large("large", 10<<20))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
 		t.Error(err)
 	}
 }

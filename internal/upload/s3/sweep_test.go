@@ -25,7 +25,7 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Receive(-1, files(text("kept", "x"), large("kept too", 10<<20))); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("kept", "x"), large("kept too", 10<<20))}); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"files/AAAA/0/orphan", "files/AAAA/1/orphan", "files/ZZZZ/0/orphan", "probe/KILLED"} {
@@ -90,7 +90,7 @@ func TestSweptWhileItRuns(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	store, other := open(t, server.URL), open(t, server.URL)
-	_, err := store.Receive(-1, func(yield func(upload.File, error) bool) {
+	arriving := func(yield func(upload.File, error) bool) {
 		if !yield(upload.File{Name: "small", Body: strings.NewReader("x")}, nil) {
 			return
 		}
@@ -98,7 +98,8 @@ func TestSweptWhileItRuns(t *testing.T) {
 			t.Error(err)
 		}
 		yield(upload.File{Name: "small", Body: io.LimitReader(pattern{}, 9)}, nil)
-	})
+	}
+	_, err := store.Receive(upload.Form{Size: -1, Files: arriving})
 	if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != "the upload took too long" {
 		t.Errorf("%v, want that it took too long", err)
 	}
@@ -112,7 +113,7 @@ func TestSweepSparesSlowForms(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	store, other := open(t, server.URL), open(t, server.URL)
-	_, err := store.Receive(-1, func(yield func(upload.File, error) bool) {
+	arriving := func(yield func(upload.File, error) bool) {
 		if !yield(upload.File{Name: "small", Body: strings.NewReader("x")}, nil) {
 			return
 		}
@@ -126,7 +127,8 @@ func TestSweepSparesSlowForms(t *testing.T) {
 				t.Error(err)
 			}
 		}))}, nil)
-	})
+	}
+	_, err := store.Receive(upload.Form{Size: -1, Files: arriving})
 	if err != nil {
 		t.Error(err)
 	}

@@ -28,9 +28,10 @@ import (
 // program that is late. Beside them are the bytes that make no whole part yet, as
 // tail-<random>; the others are parts of a multipart upload of the final key.
 type unfinished struct {
-	Name   []byte // the sender's, in bytes because it may be no text
-	Length int64  // see upload.About
-	Wanted []byte `json:",omitempty"`
+	Name    []byte // the sender's, in bytes because it may be no text
+	Length  int64  // see upload.About
+	Wanted  []byte `json:",omitempty"`
+	Request string // that began it
 
 	Offset  int64
 	Digest  []byte // the state of the digest of what is kept
@@ -62,7 +63,7 @@ var errMoved = errors.New("another program went on with the upload")
 
 func newUnfinished(about upload.About, key string) (*unfinished, error) {
 	u := &unfinished{
-		Name: []byte(about.Name), Length: about.Length, Wanted: about.SHA256,
+		Name: []byte(about.Name), Length: about.Length, Wanted: about.SHA256, Request: about.Request,
 		Touched: time.Now().UTC(), Key: key, NextPart: 1, Turn: rand.Text(),
 	}
 	return u, u.setDigest(sha256.New())
@@ -98,7 +99,7 @@ func (u *unfinished) state(form string) (upload.State, error) {
 		return upload.State{}, err
 	}
 	state := upload.State{
-		About:  upload.About{Name: string(u.Name), Length: u.Length, SHA256: u.Wanted},
+		About:  upload.About{Name: string(u.Name), Length: u.Length, SHA256: u.Wanted, Request: u.Request},
 		Offset: u.Offset, Touched: u.Touched,
 	}
 	digest.Sum(state.SHA256[:0])
