@@ -46,8 +46,8 @@ func TestPartsThroughSeveralPrograms(t *testing.T) {
 		"just a part":          {6 << 20},
 		"a part and a bit":     {6 << 20, 1},
 		"a bit and a part":     {1, 6 << 20},
-		"parts across":         {5 << 20, 5 << 20, 9 << 20, 77},
-		"several parts at one": {20 << 20},
+		"parts across":         {5 << 20, 2 << 20, 6 << 20, 77},
+		"several parts at one": {2 * severalParts},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestPartsThroughSeveralPrograms(t *testing.T) {
 					t.Errorf("%s is not what was sent", key)
 				}
 				form, _, _ := strings.Cut(state.Receipt.Name, "/")
-				if records := server.Objects(t, "the site/TestPartsThroughSeveralPrograms/forms/"+form); len(records) != 1 {
+				if records := server.Keys(t, "the site/TestPartsThroughSeveralPrograms/forms/"+form); len(records) != 1 {
 					t.Errorf("%d records, want 1", len(records))
 				}
 				if strings.Contains(state.Receipt.Name, id) {
@@ -123,7 +123,7 @@ func TestTwoProgramsAtOneOffset(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	first, second := open(t, server.URL), open(t, server.URL)
-	id, lost, won := create(t, first, "a"), random(16<<20), random(9<<20)
+	id, lost, won := create(t, first, "a"), random(7<<20), random(severalParts)
 	began, end := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -160,7 +160,7 @@ func TestManyProgramsAtOneOffset(t *testing.T) {
 	won := make(chan []byte, 8)
 	for range cap(won) {
 		group.Go(func() {
-			part := random(8 << 20)
+			part := random(severalParts)
 			state, err := store.Append(t.Context(), id, 0, -1, bytes.NewReader(part))
 			if _, moved := errors.AsType[*upload.OffsetError](err); err == nil && state.Offset == int64(len(part)) {
 				won <- part
@@ -198,7 +198,7 @@ func TestPartsAndFaults(t *testing.T) {
 				t.Parallel()
 				proxy := server.Before(t)
 				store := open(t, proxy.URL)
-				id, whole := create(t, store, "a"), random(9<<20)
+				id, whole := create(t, store, "a"), random(severalParts)
 				proxy.Set(fault.make.Times(fault.count).Only(is))
 				state, err := store.Append(t.Context(), id, 0, -1, bytes.NewReader(whole))
 				if err == nil {
@@ -235,7 +235,7 @@ func TestPartsAreSwept(t *testing.T) {
 	server := s3test.Start(t)
 	store, other := open(t, server.URL), open(t, server.URL)
 	ids := []string{create(t, store, "small"), create(t, store, "large"), create(t, store, "finished")}
-	for n, size := range []int{5, 9 << 20, 9 << 20} {
+	for n, size := range []int{5, severalParts, severalParts} {
 		if _, err := store.Append(t.Context(), ids[n], 0, -1, bytes.NewReader(random(size))); err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func TestPartsAreSwept(t *testing.T) {
 	if err := other.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := other.Load(t.Context(), ids[1]); err != nil || state.Offset != 9<<20 {
+	if state, err := other.Load(t.Context(), ids[1]); err != nil || state.Offset != severalParts {
 		t.Errorf("a young one after a sweep: %+v, %v", state, err)
 	}
 	_, err := store.Append(t.Context(), ids[0], 5, -1, io.MultiReader(calling(func() {
@@ -263,13 +263,13 @@ func TestPartsAreSwept(t *testing.T) {
 		}
 	}
 	removed := create(t, store, "removed")
-	if _, err := store.Append(t.Context(), removed, 0, -1, bytes.NewReader(random(9<<20))); err != nil {
+	if _, err := store.Append(t.Context(), removed, 0, -1, bytes.NewReader(random(severalParts))); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(store.Remove(t.Context(), removed), store.Remove(t.Context(), removed)); err != nil {
 		t.Error(err)
 	}
-	if _, err := store.Append(t.Context(), removed, 9<<20, -1, strings.NewReader("x")); !errors.Is(err, upload.ErrUnknown) {
+	if _, err := store.Append(t.Context(), removed, severalParts, -1, strings.NewReader("x")); !errors.Is(err, upload.ErrUnknown) {
 		t.Errorf("after its removal: %v", err)
 	}
 	for range 3 {
@@ -280,7 +280,7 @@ func TestPartsAreSwept(t *testing.T) {
 	if there, left := visible(t, server), leftovers(t, server); len(there) != 1 || left != nil {
 		t.Errorf("%d of 1 files are visible, and there are %q", len(there), left)
 	}
-	if left := server.Objects(t, "the site/TestPartsAreSwept/unfinished/"); len(left) > 0 {
+	if left := server.Keys(t, "the site/TestPartsAreSwept/unfinished/"); len(left) > 0 {
 		t.Errorf("%d objects of unfinished uploads are left", len(left))
 	}
 }

@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -56,19 +57,11 @@ type sent struct {
 
 func text(name, content string) sent { return sent{name, strings.NewReader(content)} }
 
-// large is a file of several parts.
+// severalParts is how many bytes make two parts, as a part has 6 MiB.
+const severalParts = 6<<20 + 1
+
 func large(name string, size int64) sent {
-	return sent{name, io.LimitReader(pattern{}, size)}
-}
-
-// pattern is an endless stream.
-type pattern struct{}
-
-func (pattern) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(i)
-	}
-	return len(p), nil
+	return sent{name, io.LimitReader(rand.Reader, size)}
 }
 
 func files(all ...sent) iter.Seq2[upload.File, error] {
@@ -120,7 +113,7 @@ func leftovers(t *testing.T, server *s3test.Server) (keys []string) {
 	t.Helper()
 	prefix := "the site/" + strings.ReplaceAll(t.Name(), "/", ".") + "/"
 	named := visible(t, server)
-	for key := range server.Objects(t, prefix+"files/") {
+	for _, key := range server.Keys(t, prefix+"files/") {
 		if _, ok := named[strings.TrimPrefix(key, prefix+"files/")]; !ok {
 			keys = append(keys, key)
 		}
@@ -134,7 +127,7 @@ func TestReceive(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	store := open(t, server.URL)
-	const size = 20 << 20
+	const size = 2 * severalParts
 	receipts, err := store.Receive(upload.Form{Size: -1, Files: files(text(`C:\notes.txt`, "three books"), large("notes.txt", size), text("Übung 3?.pdf", ""), large("one part.bin", 6<<20))})
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +165,7 @@ func TestAnnouncedSize(t *testing.T) {
 			t.Errorf("%d bytes announced: %+v, %v", size, receipts, err)
 		}
 	}
-	if _, err := store.Receive(upload.Form{Size: 5, Files: files(large("a", 15<<20))}); err != nil {
+	if _, err := store.Receive(upload.Form{Size: 5, Files: files(large("a", severalParts))}); err != nil {
 		t.Error(err)
 	}
 	visible(t, server)
@@ -184,15 +177,15 @@ func TestFailedForm(t *testing.T) {
 	server := s3test.Start(t)
 	store := open(t, server.URL)
 	cut := errors.New("cut")
-	broken := sent{"broken", io.MultiReader(io.LimitReader(pattern{}, 16<<20), iotest.ErrReader(cut))}
+	broken := sent{"broken", io.MultiReader(io.LimitReader(rand.Reader, severalParts), iotest.ErrReader(cut))}
 	for _, test := range []struct {
 		name  string
 		files iter.Seq2[upload.File, error]
 	}{
-		{"a body that is cut amid its parts", files(text("small", "x"), large("large", 16<<20), broken)},
+		{"a body that is cut amid its parts", files(text("small", "x"), large("large", severalParts), broken)},
 		{"a body that ends without its end", files(text("small", "x"), sent{"cut", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(errors.Join(cut, io.ErrUnexpectedEOF)))})},
 		{"a form without its end", func(yield func(upload.File, error) bool) {
-			_ = yield(upload.File{Name: "large", Body: io.LimitReader(pattern{}, 8<<20)}, nil) && yield(upload.File{}, cut)
+			_ = yield(upload.File{Name: "large", Body: io.LimitReader(rand.Reader, severalParts)}, nil) && yield(upload.File{}, cut)
 		}},
 	} {
 		if receipts, err := store.Receive(upload.Form{Size: -1, Files: test.files}); !errors.Is(err, cut) || receipts != nil {
@@ -236,7 +229,7 @@ func TestFaults(t *testing.T) {
 			store := open(t, proxy.URL)
 			proxy.Set(test.fault.Only(test.calls))
 			began := time.Now()
-			receipts, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))})
+			receipts, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", severalParts))})
 			took := time.Since(began)
 			unavailable, _ := errors.AsType[*upload.UnavailableError](err)
 			switch {
@@ -259,7 +252,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("the error tells the secret: %v", err)
 			}
 			proxy.Set(nil)
-			if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
+			if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", severalParts))}); err != nil {
 				t.Errorf("once it is over: %v", err)
 			}
 			if there := visible(t, server); len(there) != 2 {
@@ -289,7 +282,7 @@ func TestPassingFaults(t *testing.T) {
 				proxy := server.Before(t)
 				store := open(t, proxy.URL)
 				proxy.Set(make.Times(1).Only(is))
-				if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
+				if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", severalParts))}); err != nil {
 					t.Error(err)
 				}
 				if there := visible(t, server); len(there) != 2 {
@@ -313,7 +306,7 @@ func TestUncertainRecord(t *testing.T) {
 		}
 		return r.Method == http.MethodGet && s3test.Cut(w, r, forward)
 	}))
-	_, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))})
+	_, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", severalParts))})
 	if _, ok := errors.AsType[*upload.UnavailableError](err); !ok {
 		t.Errorf("%v, want an UnavailableError", err)
 	}
@@ -357,8 +350,8 @@ func TestTry(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	if left := server.Objects(t, "the site/TestTry/"); len(left) > 0 {
-		t.Errorf("Close leaves %v", maps.Keys(left))
+	if left := server.Keys(t, "the site/TestTry/"); len(left) > 0 {
+		t.Errorf("Close leaves %q", left)
 	}
 }
 
@@ -403,8 +396,8 @@ func TestOpenRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%v, want %q", err, test.want)
 			}
-			if left := server.Objects(t, options.Location.Prefix); len(left) > 0 {
-				t.Errorf("there is %v", left)
+			if left := server.Keys(t, options.Location.Prefix); len(left) > 0 {
+				t.Errorf("there is %q", left)
 			}
 		})
 	}
@@ -463,7 +456,7 @@ func TestSlowStore(t *testing.T) {
 	proxy := server.Before(t)
 	store := open(t, proxy.URL)
 	proxy.Set(s3test.Delayed(patience / 16))
-	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", 10<<20))}); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("small", "x"), large("large", severalParts))}); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"strings"
@@ -25,7 +26,7 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("kept", "x"), large("kept too", 10<<20))}); err != nil {
+	if _, err := store.Receive(upload.Form{Size: -1, Files: files(text("kept", "x"), large("kept too", severalParts))}); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"files/AAAA/0/orphan", "files/AAAA/1/orphan", "files/ZZZZ/0/orphan", "probe/KILLED"} {
@@ -33,11 +34,11 @@ func TestSweep(t *testing.T) {
 	}
 	put("the site/TestSweep elsewhere")
 
-	before := len(server.Objects(t, "the site/TestSweep"))
+	before := len(server.Keys(t, "the site/TestSweep"))
 	if err := store.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if after := len(server.Objects(t, "the site/TestSweep")); after != before {
+	if after := len(server.Keys(t, "the site/TestSweep")); after != before {
 		t.Errorf("a sweep of what is older than an hour leaves %d of %d objects", after, before)
 	}
 
@@ -49,13 +50,13 @@ func TestSweep(t *testing.T) {
 			t.Errorf("a sweep leaves %q, and %d of 2 files that are visible", left, len(there))
 		}
 	}
-	if forms := server.Objects(t, prefix+"forms/"); len(forms) != 1 {
+	if forms := server.Keys(t, prefix+"forms/"); len(forms) != 1 {
 		t.Errorf("%d records and tombstones, want 1 record", len(forms))
 	}
-	if others := server.Objects(t, "the site/TestSweep elsewhere"); len(others) != 1 {
+	if others := server.Keys(t, "the site/TestSweep elsewhere"); len(others) != 1 {
 		t.Error("a sweep removes what is not below the prefix")
 	}
-	if probes := server.Objects(t, prefix+"probe/"); len(probes) != 1 {
+	if probes := server.Keys(t, prefix+"probe/"); len(probes) != 1 {
 		t.Errorf("%d probes, want the one that is in use", len(probes))
 	}
 }
@@ -97,7 +98,7 @@ func TestSweptWhileItRuns(t *testing.T) {
 		if err := other.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil {
 			t.Error(err)
 		}
-		yield(upload.File{Name: "small", Body: io.LimitReader(pattern{}, 9)}, nil)
+		yield(upload.File{Name: "small", Body: io.LimitReader(rand.Reader, 9)}, nil)
 	}
 	_, err := store.Receive(upload.Form{Size: -1, Files: arriving})
 	if unavailable, ok := errors.AsType[*upload.UnavailableError](err); !ok || unavailable.Reason != "the upload took too long" {
@@ -118,11 +119,11 @@ func TestSweepSparesSlowForms(t *testing.T) {
 			return
 		}
 		first := time.Now()
-		yield(upload.File{Name: "large", Body: io.MultiReader(io.LimitReader(pattern{}, 8<<20), calling(func() {
+		yield(upload.File{Name: "large", Body: io.MultiReader(io.LimitReader(rand.Reader, 8<<20), calling(func() {
 			// Times in the store are of whole seconds.
 			timer := time.NewTimer(2*time.Second - time.Since(first))
 			<-timer.C
-		}), io.LimitReader(pattern{}, 8<<20), calling(func() {
+		}), io.LimitReader(rand.Reader, 8<<20), calling(func() {
 			if err := other.Sweep(t.Context(), time.Now().Add(-1500*time.Millisecond)); err != nil {
 				t.Error(err)
 			}

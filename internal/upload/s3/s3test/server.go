@@ -137,18 +137,27 @@ func (s *Server) Client(t *testing.T) *minio.Core {
 	return client
 }
 
-// Objects returns all objects of the bucket below the prefix by their keys.
-func (s *Server) Objects(t *testing.T, prefix string) map[string][]byte {
+// Keys returns the keys of all objects of the bucket below the prefix.
+func (s *Server) Keys(t *testing.T, prefix string) (keys []string) {
 	t.Helper()
-	client, all := s.Client(t), map[string][]byte{}
-	for object := range client.Client.ListObjects(t.Context(), Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+	for object := range s.Client(t).Client.ListObjects(t.Context(), Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
 		if object.Err != nil {
 			t.Fatal(object.Err)
 		}
 		if strings.HasSuffix(object.Key, "/") {
 			continue // a folder, which rclone lists if it is empty
 		}
-		reader, _, _, err := client.GetObject(t.Context(), Bucket, object.Key, minio.GetObjectOptions{})
+		keys = append(keys, object.Key)
+	}
+	return keys
+}
+
+// Objects returns all objects of the bucket below the prefix by their keys.
+func (s *Server) Objects(t *testing.T, prefix string) map[string][]byte {
+	t.Helper()
+	client, all := s.Client(t), map[string][]byte{}
+	for _, key := range s.Keys(t, prefix) {
+		reader, object, _, err := client.GetObject(t.Context(), Bucket, key, minio.GetObjectOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +166,7 @@ func (s *Server) Objects(t *testing.T, prefix string) map[string][]byte {
 		if err = errors.Join(err, reader.Close()); err != nil {
 			t.Fatal(err)
 		}
-		all[object.Key] = content
+		all[key] = content
 	}
 	return all
 }
