@@ -80,7 +80,7 @@ func hostile(size int) map[string][]byte {
 
 // What a file asks for is bounded by its size.
 func TestHostileFiles(t *testing.T) {
-	for name, file := range hostile(1 << 14) { // of 1 MiB it would take a minute with the race detector
+	for name, file := range hostile(1 << 13) { // of 1 MiB it would take a minute with the race detector
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
