@@ -71,6 +71,7 @@ func traced(t *testing.T, file, text string) []glyph {
 // begins where the placeholder does; what follows it is as it was.
 func TestTheFallbackLooksAsTheText(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	for name, test := range map[string]struct {
 		font, says string
 		size       float64
@@ -92,7 +93,7 @@ func TestTheFallbackLooksAsTheText(t *testing.T) {
 				t.Errorf("warnings %q, want one of the missing characters that names %s", report.Warnings, test.says)
 			}
 			issued := issue(t, linked, moment)
-			checkPrograms(t, issued)
+			checkPrograms(t, gs, issued)
 			checkPixels(t, template, issued)
 			before, after := traced(t, save(t, template), certificate.Placeholder), traced(t, save(t, issued), stamp)
 			if x, y := after[0].x-before[0].x, after[0].y-before[0].y; math.Hypot(x, y) > 0.1 {
@@ -177,6 +178,7 @@ func TestVerticalText(t *testing.T) {
 // TeX's bitmap fonts name a glyph by its code, and measure in pixels.
 func TestBitmapFonts(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	for name, test := range map[string]struct {
 		width, height int // of small letters' boxes; those of other characters are 56 high
 		want          float64
@@ -210,7 +212,7 @@ func TestBitmapFonts(t *testing.T) {
 				t.Errorf("report %+v, want Helvetica for all characters", r)
 			}
 			issued := issue(t, linked, moment)
-			checkPrograms(t, issued)
+			checkPrograms(t, gs, issued)
 			checkPixels(t, file, issued)
 			if up := -traced(t, save(t, issued), stamp)[0].trm[3]; math.Abs(up-test.want) > 0.1 {
 				t.Errorf("the stamp is set at %.2f points, want about %.2f", up, test.want)

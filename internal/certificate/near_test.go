@@ -125,6 +125,7 @@ func TestFieldsThatAreRefused(t *testing.T) {
 // The font of a field's DA is looked up where programs put it.
 func TestTheFontOfAField(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	const fonts = "/DR << /Font << " + plainFont + " >> >>"
 	form := func(fonts string) []string {
 		return []string{"/Type /XObject /Subtype /Form /BBox [0 0 350 30] /Resources << /Font << " + fonts + " >> >>", "/Tx BMC EMC"}
@@ -155,7 +156,7 @@ func TestTheFontOfAField(t *testing.T) {
 			if got := strings.Join(r.Warnings, " "); !strings.Contains(got, test.warning) || (got == "") != (test.warning == "") {
 				t.Errorf("warnings %q, want %q", got, test.warning)
 			}
-			checkPrograms(t, issue(t, template, moment))
+			checkPrograms(t, gs, issue(t, template, moment))
 		})
 	}
 }
@@ -163,13 +164,14 @@ func TestTheFontOfAField(t *testing.T) {
 // Forms made of XFA have names with an index.
 func TestAFieldNameWithAnIndex(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	file := fixture(t, "field-name-with-index")
 	template := link(t, file)
 	if r := template.Report(); r.Place != "page 1, the form field timestamp" || !r.Own || len(r.Warnings) > 0 {
 		t.Errorf("report %+v, want the form field and no warnings", r)
 	}
 	issued := issue(t, template, moment)
-	checkPrograms(t, issued)
+	checkPrograms(t, gs, issued)
 	checkPixels(t, file, issued)
 }
 

@@ -107,6 +107,7 @@ func keys(t *testing.T) map[string]crypto.Signer {
 // Whatever the template and the key, all who can judge a signature call it valid.
 func TestSignedFixtures(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	ca := newAuthority(t)
 	type signed struct {
 		name     string
@@ -130,7 +131,7 @@ func TestSignedFixtures(t *testing.T) {
 				template := linkSigned(t, test.template, signer)
 				issued := issue(t, template, moment)
 				if kind == "P-256" {
-					checkPrograms(t, issued)
+					checkPrograms(t, gs, issued)
 				}
 				if kind == "P-256" && test.name == "libreoffice-form" { // the field is seen nowhere
 					checkPixels(t, test.template, issued)
@@ -155,6 +156,7 @@ func TestSignedFixtures(t *testing.T) {
 // a field of a name that is free.
 func TestSignedForms(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	ca := newAuthority(t)
 	signer := ca.Signer(t, testca.P256(t))
 	const field = "/Type /Annot /Subtype /Widget /FT /Tx /Rect [50 200 250 220] /P 3 0 R /DA (/F1 10 Tf) /F 4"
@@ -175,7 +177,7 @@ func TestSignedForms(t *testing.T) {
 	} {
 		template := linkSigned(t, file, signer)
 		issued := issue(t, template, moment)
-		checkPrograms(t, issued)
+		checkPrograms(t, gs, issued)
 		for name, judge := range ca.validators() {
 			if said, valid := judge(t, issued); !valid {
 				t.Errorf("%s: %s", name, said)

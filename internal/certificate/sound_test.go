@@ -156,8 +156,9 @@ func tabled(file []byte) []byte {
 // checkReaders lets programs read a certificate as they do on a reader's
 // machine. They must find the stamp, and say nothing that they don't say of the
 // template.
-func checkReaders(t *testing.T, template, issued []byte) {
+func checkReaders(t *testing.T, gs reader, template, issued []byte) {
 	t.Helper()
+	gs(t, issued)
 	file := save(t, issued)
 	before, _ := exec.CommandContext(t.Context(), "qpdf", "--check", save(t, template)).CombinedOutput()
 	after, _ := exec.CommandContext(t.Context(), "qpdf", "--check", file).CombinedOutput()
@@ -166,7 +167,6 @@ func checkReaders(t *testing.T, template, issued []byte) {
 	}
 	checkText(t, "pdftotext", run(t, "pdftotext", file, "-"))
 	checkText(t, "mutool", run(t, "mutool", "draw", "-q", "-F", "txt", file))
-	checkText(t, "ghostscript", run(t, "gs", "-q", "-dBATCH", "-dNOPAUSE", "-sDEVICE=txtwrite", "-sOutputFile=-", file))
 }
 
 // commented puts a comment before the newest section, to which startxref points.
@@ -183,6 +183,7 @@ func commented(file []byte) []byte {
 // What readers take without a word links, and its certificates are as sound.
 func TestSoundFilesLink(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, false)
 	plain := withContent("", shownText)
 	edited := func(pairs ...string) []byte { return tabled(replaced(plain, pairs...)) }
 	length := fmt.Sprintf("/Length %d", len(shownText))
@@ -220,7 +221,7 @@ func TestSoundFilesLink(t *testing.T) {
 			if !bytes.HasPrefix(issued, file) {
 				t.Error("a certificate does not begin with the template's bytes")
 			}
-			checkReaders(t, file, issued)
+			checkReaders(t, gs, file, issued)
 		})
 	}
 }
@@ -228,17 +229,19 @@ func TestSoundFilesLink(t *testing.T) {
 // Offsets count from the header, and so a certificate begins with it.
 func TestJunkBeforeTheHeader(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	file := withContent("", shownText)
 	issued := issue(t, link(t, append([]byte("HTTP/1.1 200 OK\r\n\r\n"), file...)), moment)
 	if !bytes.HasPrefix(issued, file) {
 		t.Error("a certificate does not begin with the template's header")
 	}
-	checkPrograms(t, issued)
+	checkPrograms(t, gs, issued)
 }
 
 // What opens without a password is decrypted, and said to be.
 func TestEncryptedFilesLink(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	for _, name := range []string{"encrypted-rc4-40", "encrypted-rc4-128", "encrypted-aes-128", "encrypted-aes-256-r5", "encrypted-aes-256"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -248,7 +251,7 @@ func TestEncryptedFilesLink(t *testing.T) {
 				t.Errorf("warnings %q, want one about the encryption", got)
 			}
 			issued := issue(t, template, moment)
-			checkPrograms(t, issued)
+			checkPrograms(t, gs, issued)
 			checkPixels(t, fixture(t, "hand-written"), issued)
 			for _, text := range []string{"Winter Reading"} { // in the document information
 				if out := run(t, "pdfinfo", save(t, issued)); !strings.Contains(out, text) {
@@ -294,6 +297,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 // a stamp would break them.
 func TestUsageRights(t *testing.T) {
 	t.Parallel()
+	gs := ghostscript(t, true)
 	rights := "/Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [0 1 2 3] /Contents <00>"
 	for name, file := range map[string][]byte{
 		"by reference": replaced(withContent("", shownText, []string{"<< " + rights + " >>"}), "/Type /Catalog", "/Type /Catalog /Perms << /UR3 6 0 R >>"),
@@ -307,7 +311,7 @@ func TestUsageRights(t *testing.T) {
 				t.Errorf("warnings %q, want one of the usage rights", warnings)
 			}
 			issued := issue(t, template, moment)
-			checkPrograms(t, issued)
+			checkPrograms(t, gs, issued)
 			if out := run(t, "qpdf", "--show-object=trailer", save(t, issued)); !strings.Contains(out, "/Root 1 0 R") {
 				t.Fatalf("the trailer is %s", out)
 			}
