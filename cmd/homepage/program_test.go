@@ -62,8 +62,8 @@ func atEnd(end func() error) {
 	shared.ends = append(shared.ends, end)
 }
 
-// executable is the path of the program as users run it. It is built without the
-// race detector, which takes memory and time of its own.
+// executable is the path of the program as users run it, which make builds in the
+// same way. It has no race detector, which takes memory and time of its own.
 var executable = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "homepage-test")
 	if err != nil {
@@ -71,7 +71,9 @@ var executable = sync.OnceValues(func() (string, error) {
 	}
 	atEnd(func() error { return os.RemoveAll(folder) })
 	file := filepath.Join(folder, "homepage")
-	if out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return file, nil
