@@ -51,12 +51,12 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-bench: ## compare it with nginx and Django, and write the figures into cmd/bench/README.md (under 5 minutes)
+bench: .bin/versitygw ## compare it with nginx and Django, and write the figures into cmd/bench/README.md (under 5 minutes)
 	@go build -C cmd/bench -o ../../.bin/bench .
 	@.bin/bench
 
 .PHONY: bench-test
-bench-test: ## test the bench itself, which is a module of its own
+bench-test: .bin/versitygw ## test the bench itself, which is a module of its own
 	go vet -C cmd/bench ./...
 	go test -C cmd/bench -race -count=1 ./...
 

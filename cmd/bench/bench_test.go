@@ -349,7 +349,7 @@ func TestMeasureAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := lookTools(t.Context())
+	tools := lookTools(t.Context(), root)
 	tools.python, tools.wrk, tools.missing = "", "", []string{"Python, so all beside Django"}
 	small := plan{rounds: 1, connections: []int{1}, paces: []pace{{}, claimPace()}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, smallFiles: 3, smallUpload: 100, waiting: 100, waitingPace: claimPace()}
 	var progress strings.Builder

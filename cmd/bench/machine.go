@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +43,15 @@ func describeMachine(ctx context.Context, tools tools) string {
 	}
 	if version := firstMatch(`wrk (?:debian/)?([\d.]+)`, says(tools.wrk, "-v")); version != "" {
 		parts = append(parts, "wrk "+version)
+	}
+	if info, err := buildinfo.ReadFile(tools.versitygw); err == nil {
+		parts = append(parts, "versitygw "+strings.TrimPrefix(info.Main.Version, "v"))
+	}
+	if version := firstMatch(`aws-cli/(\S+)`, says(tools.aws, "--version")); version != "" {
+		parts = append(parts, "aws-cli "+version)
+	}
+	if version := firstMatch(`rclone v([\d.]+)`, says(tools.rclone, "version")); version != "" {
+		parts = append(parts, "rclone "+version)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tools := findTools(ctx, stderr)
+	tools := findTools(ctx, root, stderr)
 	raiseFileLimit()
 
 	// Not in the system's folder for such things, which is often in memory: an
@@ -106,6 +106,11 @@ func measureAll(ctx context.Context, plan plan, root, folder string, tools tools
 	}
 	if err := os.CopyFS(folder, peerFiles); err != nil {
 		return nil, err
+	}
+	if tools.npm != "" {
+		if err := installSignpdf(ctx, tools.npm, folder); err != nil {
+			tools.npm, tools.missing = "", append(tools.missing, fmt.Sprintf("@signpdf (%v)", err))
+		}
 	}
 	services, err := startServices(ctx)
 	if err != nil {

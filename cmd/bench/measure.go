@@ -30,6 +30,7 @@ func (b *bench) measures() []measure {
 		b.signing(),
 		b.uploading("small files", b.plan.rounds, b.plan.smallFiles, b.plan.smallUpload, 6),
 		b.uploading("one file", b.plan.bigRounds, 1, b.plan.bigUpload, 1),
+		b.storing(),
 		b.loading(),
 		b.pausing(),
 		b.memory(),

@@ -19,6 +19,7 @@ type process struct {
 	group int
 	log   string // file with what it said
 	ended chan struct{}
+	err   error // how it ended
 }
 
 // start runs a program in a folder of its own. It is killed with its children
@@ -38,7 +39,7 @@ func start(ctx context.Context, folder string, env []string, command ...string) 
 	}
 	p := &process{group: cmd.Process.Pid, log: log.Name(), ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait()                              // how it ended is told by what it said
+		p.err = cmd.Wait()
 		_ = syscall.Kill(-p.group, syscall.SIGKILL) // children that outlived it
 		close(p.ended)
 	}()

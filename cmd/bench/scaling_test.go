@@ -11,7 +11,7 @@ import (
 // Fleets of one, two and three replicas send whole pages and certificates
 // through the balancer.
 func TestScaling(t *testing.T) {
-	tools := lookTools(t.Context())
+	tools := lookTools(t.Context(), "../..")
 	if tools.wrk == "" || tools.haproxy == "" {
 		t.Skip("needs wrk and haproxy, from the packages of those names")
 	}

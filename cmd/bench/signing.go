@@ -45,14 +45,18 @@ func signedCommand(key string, template func(*bench) string) func(b *bench, fold
 	}
 }
 
-// signpdfCommand installs the packages that its server uses, at the versions that
-// package.json has.
-func signpdfCommand(b *bench, folder, addr, _ string) (command, env []string, err error) {
-	install := exec.Command(b.tools.npm, "install", "--silent", "--no-audit", "--no-fund") //nolint:noctx // a step's time is bounded by npm's own limits
-	install.Dir = b.peers("signpdf")
+// installSignpdf installs the packages that the server of @signpdf uses, at the
+// versions that package.json has.
+func installSignpdf(ctx context.Context, npm, folder string) error {
+	install := exec.CommandContext(ctx, npm, "install", "--silent", "--no-audit", "--no-fund")
+	install.Dir = filepath.Join(folder, "peers", "signpdf")
 	if out, err := install.CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("npm install: %w: %s", err, out)
+		return fmt.Errorf("npm install: %w: %s", err, bytes.TrimSpace(out))
 	}
+	return nil
+}
+
+func signpdfCommand(b *bench, folder, addr, _ string) (command, env []string, err error) {
 	bundle := filepath.Join(folder, "rsa.p12")
 	export := exec.Command("openssl", "pkcs12", "-export", "-legacy", "-passout", "pass:", "-inkey", b.key("rsa"), "-in", b.chain("rsa"), "-out", bundle) //nolint:noctx // it takes no time
 	if out, err := export.CombinedOutput(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -14,17 +15,18 @@ import (
 // there is an empty path.
 type tools struct {
 	wrk, nginx, haproxy, python, qpdf string
+	versitygw, aws, rclone            string
 	npm                               string   // with Node and OpenSSL
 	missing                           []string // what could not be had, and so is not measured
 }
 
 // packages of Debian and Ubuntu. uvloop and httptools are what uvicorn is
 // quick with.
-const packages = "wrk nginx haproxy python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf npm openssl"
+const packages = "wrk nginx haproxy python3-django uvicorn python3-uvloop python3-httptools python3-httpx python3-aiofiles qpdf npm openssl awscli rclone"
 
 // findTools looks the tools up, and lets apt install what is missing.
-func findTools(ctx context.Context, progress io.Writer) tools {
-	found := lookTools(ctx)
+func findTools(ctx context.Context, root string, progress io.Writer) tools {
+	found := lookTools(ctx, root)
 	if len(found.missing) == 0 {
 		return found
 	}
@@ -47,10 +49,10 @@ func findTools(ctx context.Context, progress io.Writer) tools {
 			break
 		}
 	}
-	return lookTools(ctx)
+	return lookTools(ctx, root)
 }
 
-func lookTools(ctx context.Context) tools {
+func lookTools(ctx context.Context, root string) tools {
 	var t tools
 	for _, tool := range []struct {
 		path  *string
@@ -71,6 +73,11 @@ func lookTools(ctx context.Context) tools {
 			_, noOpenSSL := exec.LookPath("openssl")
 			return noNode == nil && noOpenSSL == nil
 		}},
+		{&t.versitygw, []string{filepath.Join(root, ".bin", "versitygw")}, "versitygw, which make builds, so uploads into an object store", anyTool},
+		// Those of the system first: a version manager's script in the path
+		// would take time of its own.
+		{&t.aws, []string{"/usr/bin/aws", "aws"}, "aws, so uploads into an object store beside it", anyTool},
+		{&t.rclone, []string{"/usr/bin/rclone", "rclone"}, "rclone, so uploads into an object store beside it", anyTool},
 		{&t.qpdf, []string{"qpdf"}, "qpdf, so whether certificates are valid", anyTool},
 	} {
 		for _, name := range tool.names {

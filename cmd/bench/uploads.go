@@ -41,10 +41,10 @@ func (b *bench) uploading(what string, rounds, files int, size int64, connection
 		syscall.Sync()
 		tookStored := time.Since(begin)
 		used, _ := s.usage() // zero where memory can't be known
-		if err := empty(s.uploads); err != nil {
-			return err
+		if err == nil {
+			err = storedWhole(s.uploads, files, size)
 		}
-		if err != nil {
+		if err := errors.Join(err, empty(s.uploads)); err != nil {
 			return err
 		}
 		answered[c.name] = append(answered[c.name], took.Seconds())

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -127,14 +127,12 @@ func fetch(ctx context.Context, client *http.Client, url string) (whole bool, er
 func (s *side) send(ctx context.Context, files int, size int64, connections int) error {
 	client := newClient(connections)
 	defer client.CloseIdleConnections()
-	block := make([]byte, 1<<20)
-	_, _ = rand.Read(block) // never fails
+	block := randomBlock()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(connections)
 	for i := range files {
 		group.Go(func() error {
-			name := "file-" + strconv.Itoa(i) + ".bin"
-			request, err := s.uploadRequest(ctx, name, size, io.LimitReader(&repeated{block: block}, size))
+			request, err := s.uploadRequest(ctx, fileName(i), size, io.LimitReader(&repeated{block: block}, size))
 			if err != nil {
 				return err
 			}
@@ -149,14 +147,34 @@ func (s *side) send(ctx context.Context, files int, size int64, connections int)
 			default:
 				return fmt.Errorf("upload answered with %s", response.Status)
 			}
-			if stored, err := os.Stat(filepath.Join(s.uploads, name)); err != nil || stored.Size() != size {
-				return fmt.Errorf("%s is not stored whole: %w", name, err)
-			}
 			return nil
 		})
 	}
 	return group.Wait()
 }
+
+// storedWhole fails if a folder, with those in it, has not so many files of the
+// size and no other.
+func storedWhole(folder string, files int, size int64) error {
+	count := 0
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Size() != size {
+			err = fmt.Errorf("%s is not stored whole: it has %d bytes of %d", entry.Name(), info.Size(), size)
+		}
+		count++
+		return err
+	})
+	if err == nil && count != files {
+		err = fmt.Errorf("%d files of %d are stored", count, files)
+	}
+	return err
+}
+
+func fileName(i int) string { return "file-" + strconv.Itoa(i) + ".bin" }
 
 // uploadRequest sends a file as the side takes it: as a form or raw.
 func (s *side) uploadRequest(ctx context.Context, name string, size int64, content io.Reader) (*http.Request, error) {
@@ -182,6 +200,12 @@ func (s *side) uploadRequest(ctx context.Context, name string, size int64, conte
 	request.ContentLength = headSize + size + int64(len(tail))
 	request.Header.Set("Content-Type", form.FormDataContentType())
 	return request, nil
+}
+
+func randomBlock() []byte {
+	block := make([]byte, 1<<20)
+	_, _ = rand.Read(block) // never fails
+	return block
 }
 
 // repeated is a block over and over: bytes that cost nothing to make.
