@@ -351,7 +351,7 @@ func TestMeasureAll(t *testing.T) {
 	}
 	tools := lookTools(t.Context(), root)
 	tools.python, tools.wrk, tools.missing = "", "", []string{"Python, so all beside Django"}
-	small := plan{rounds: 1, connections: []int{1}, paces: []pace{{}, claimPace()}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, smallFiles: 3, smallUpload: 100, waiting: 100, waitingPace: claimPace()}
+	small := plan{rounds: 1, connections: []int{1}, paces: []pace{{}, claimPace()}, counted: 20, bigUpload: 1 << 20, bigRounds: 1, storeRounds: 1, smallFiles: 3, smallUpload: 100, waiting: 100, waitingPace: claimPace()}
 	var progress strings.Builder
 	report, err := measureAll(t.Context(), small, root, t.TempDir(), tools, &progress)
 	if err != nil {
@@ -365,6 +365,7 @@ func TestMeasureAll(t *testing.T) {
 		"| nginx, PUT             |",
 		"| Go, raw body to a file |",
 		"100 visitors who accept gzip wait",
+		"### Uploads into an object store\n",
 		"valid",
 	} {
 		if !strings.Contains(text, want) {

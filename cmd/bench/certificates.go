@@ -20,8 +20,7 @@ func (b *bench) certificates() measure {
 	figures, verdicts := map[string]*loads{}, map[string]string{}
 	var steps []step
 	if b.tools.wrk != "" {
-		// The sides are close to each other, so it takes more to tell them apart.
-		steps = b.rounds(2*b.plan.rounds, "certificates", all, func(ctx context.Context, c contestant, s *side) error {
+		steps = b.rounds(b.plan.certRounds, "certificates", all, func(ctx context.Context, c contestant, s *side) error {
 			got, err := b.wrk(ctx, s.url+"/certificate", connections, b.plan.load)
 			if err != nil {
 				return err

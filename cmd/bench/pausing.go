@@ -19,7 +19,7 @@ func (b *bench) pausing() measure {
 		})
 	}
 	figures := map[string]*loads{}
-	steps := b.rounds(b.plan.rounds, "visitors who pause", all, func(ctx context.Context, c contestant, s *side) error {
+	steps := b.rounds(b.plan.bigRounds, "visitors who pause", all, func(ctx context.Context, c contestant, s *side) error {
 		b.setPace(pace{})
 		got, err := b.wrk(ctx, s.url+c.path, connections, b.plan.load, "--header=Accept-Encoding: "+c.encoding(), "--script="+b.peers("wrk", "pause.lua"))
 		if err != nil {

@@ -92,9 +92,9 @@ func (r *report) text() string { return r.head() + "\n" + r.summary.String() + r
 
 // head says where the figures come from, and what is not among them.
 func (r *report) head() string {
-	lines := []string{fmt.Sprintf("Measured on %s in %v on %s. The sides ran at the same time and were measured in turn, in %d rounds (certificates in %d, the largest upload in %d). "+
+	lines := []string{fmt.Sprintf("Measured on %s in %v on %s. The sides ran at the same time and were measured in turn, in %d rounds (certificates in %d, what takes longest in %d or one). "+
 		"Figures are medians, ± half the range of the rounds; ratios are taken round by round, with the lowest and the highest. All ran on one machine, the load included.\n",
-		r.date.UTC().Format("2 January 2006"), r.took.Round(time.Second), r.machine, r.plan.rounds, 2*r.plan.rounds, r.plan.bigRounds)}
+		r.date.UTC().Format("2 January 2006"), r.took.Round(time.Second), r.machine, r.plan.rounds, r.plan.certRounds, r.plan.bigRounds)}
 	for _, missing := range r.missing {
 		lines = append(lines, "Not measured here, for want of "+missing+".\n")
 	}

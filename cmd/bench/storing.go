@@ -20,11 +20,11 @@ type sender struct {
 	prefix string // of what it stores, in the bucket
 	// send returns when all is stored, with the most memory that was resident
 	// meanwhile, or zero where that can't be known.
-	send func(context.Context, consignment) (peak float64, err error)
+	send func(context.Context, batch) (peak float64, err error)
 }
 
-// consignment is files to be stored.
-type consignment struct {
+// batch is files that are stored together.
+type batch struct {
 	what        string
 	rounds      int
 	files       int
@@ -33,7 +33,7 @@ type consignment struct {
 	folder      string
 }
 
-func (c consignment) String() string {
+func (c batch) String() string {
 	if c.files == 1 {
 		return bytesText(float64(c.size))
 	}
@@ -44,41 +44,41 @@ func (c consignment) String() string {
 // by what people copy folders into such a store with. The store runs only
 // meanwhile, and so does a homepage that uses it.
 func (b *bench) storing() measure {
-	consignments := []consignment{
+	batches := []batch{
 		{"small files", b.plan.rounds, b.plan.smallFiles, b.plan.smallUpload, 6, filepath.Join(b.folder, "small-files")},
-		{"one file", b.plan.bigRounds, 1, b.plan.bigUpload, 1, filepath.Join(b.folder, "one-file")},
+		{"one file", b.plan.storeRounds, 1, b.plan.bigUpload, 1, filepath.Join(b.folder, "one-file")},
 	}
 	var store, home *side
-	senders := []sender{{homepage, "site/files", func(ctx context.Context, c consignment) (float64, error) {
+	senders := []sender{{homepage, "site/files", func(ctx context.Context, c batch) (float64, error) {
 		home.resetPeak()
 		err := home.send(ctx, c.files, c.size, c.connections)
 		used, _ := home.usage()
 		return used.peak, err
 	}}}
-	copying := func(name string, command func(c consignment, prefix string) []string) {
+	copying := func(name string, command func(c batch, prefix string) []string) {
 		prefix := "copied-" + strconv.Itoa(len(senders))
-		senders = append(senders, sender{name, prefix, func(ctx context.Context, c consignment) (float64, error) {
+		senders = append(senders, sender{name, prefix, func(ctx context.Context, c batch) (float64, error) {
 			return b.runTool(ctx, storeEnv(store.url), command(c, prefix)...)
 		}})
 	}
 	if b.tools.aws != "" {
-		copying("aws s3 cp", func(c consignment, prefix string) []string {
+		copying("aws s3 cp", func(c batch, prefix string) []string {
 			return []string{b.tools.aws, "s3", "cp", "--recursive", "--only-show-errors", "--endpoint-url", store.url, c.folder, "s3://" + bucket + "/" + prefix}
 		})
 	}
 	if b.tools.rclone != "" {
-		copying("rclone copy", func(c consignment, prefix string) []string {
-			// versitygw does not say that it waits for a part, for which rclone
-			// would give it a second with each.
+		copying("rclone copy", func(c batch, prefix string) []string {
+			// versitygw does not answer Expect: 100-continue (RFC 9110, section
+			// 10.1.1), so with each part rclone would wait a second in vain.
 			return []string{b.tools.rclone, "copy", "--expect-continue-timeout", "0", c.folder, "store:" + bucket + "/" + prefix}
 		})
 	}
-	type key struct{ sender, consignment string }
+	type key struct{ sender, batch string }
 	took, peak := map[key]figure{}, map[key]float64{}
 	var steps []step
 	if b.tools.versitygw != "" {
 		steps = append(steps, step{"start of the object store", func(ctx context.Context) (err error) {
-			for _, c := range consignments {
+			for _, c := range batches {
 				if err := c.write(); err != nil {
 					return err
 				}
@@ -89,7 +89,7 @@ func (b *bench) storing() measure {
 			home, _, err = b.launch(ctx, &kind{name: homepage, form: true, command: homepageCommand("", append(storeEnv(store.url), "UPLOADS=s3://"+bucket+"/site")...)})
 			return err
 		}})
-		for _, c := range consignments {
+		for _, c := range batches {
 			for round := range c.rounds {
 				for _, s := range senders {
 					steps = append(steps, step{fmt.Sprintf("%s into an object store, round %d of %d: %s", c.what, round+1, c.rounds, s.name), func(ctx context.Context) error {
@@ -115,7 +115,7 @@ func (b *bench) storing() measure {
 					s.stop()
 				}
 			}
-			for _, c := range consignments {
+			for _, c := range batches {
 				err = errors.Join(err, os.RemoveAll(c.folder))
 			}
 			return err
@@ -124,20 +124,21 @@ func (b *bench) storing() measure {
 	return measure{steps, func(r *report) {
 		t := table{
 			title: "Uploads into an object store",
-			note: fmt.Sprintf("Into versitygw on a folder of this disk. The homepage gets %v in one request each, %d at once, and then %v. "+
-				"`aws s3 cp --recursive` and `rclone copy` get a folder of the same in one call, with what they send at once of themselves. "+
-				"Seconds until all is answered or the tool has ended, which it had to start for. "+
-				"The homepage does more: it reads forms that come over HTTP, on the same cores that send them, takes the digest that each receipt has, and makes every form visible by a record, an object more for each request. "+
-				"Here nothing says when it is on the disk: versitygw syncs nothing before it answers, whoever asks. Memory is the most that was resident, without the store’s.",
-				consignments[0], consignments[0].connections, consignments[1]),
+			note: fmt.Sprintf("Into versitygw, on a folder of the same disk. The homepage gets %v in one request each, %d at once, or %v in one request, in rounds: %d. "+
+				"`aws s3 cp --recursive` and `rclone copy` run once for a folder of the same files, and decide themselves how much to send at once; "+
+				"rclone has `--expect-continue-timeout 0`, as versitygw does not send the 100 that it would wait a second for with each part. "+
+				"Seconds until all is answered, or until the tool has ended, its start included. "+
+				"The homepage does more: it reads forms that come over HTTP, from a sender on the same cores; it takes the digests for the receipts; and it writes a record of each form, without which nothing of it is visible. "+
+				"versitygw syncs nothing, so that nobody knows when any of this is on the disk. Memory is the most that was resident of the homepage or the tool, the store’s not included.",
+				batches[0], batches[0].connections, batches[1], batches[1].rounds),
 			head: []string{""},
 		}
-		for _, c := range consignments {
+		for _, c := range batches {
 			t.head = append(t.head, c.String()+", s", "this ÷ homepage", "memory, MiB")
 		}
 		for _, s := range senders {
 			row := []string{s.name}
-			for _, c := range consignments {
+			for _, c := range batches {
 				k := key{s.name, c.what}
 				row = append(row, took[k].String(), beside(s.name, took[k], took[key{homepage, c.what}]), mebibytes(peak[k]))
 			}
@@ -151,7 +152,7 @@ func (b *bench) storing() measure {
 
 // fill lets a sender fill the store, looks whether all is there, and removes
 // it.
-func fill(ctx context.Context, store *side, from sender, c consignment) (seconds, peak float64, err error) {
+func fill(ctx context.Context, store *side, from sender, c batch) (seconds, peak float64, err error) {
 	// The store joins the parts of a large file by copying them.
 	if err := room(store.uploads, 4*int64(c.files)*c.size); err != nil {
 		return 0, 0, err
@@ -190,8 +191,8 @@ func storeEnv(url string) []string {
 	}
 }
 
-// write writes the files as tools find them.
-func (c consignment) write() error {
+// write puts the files where the tools read them.
+func (c batch) write() error {
 	if err := os.MkdirAll(c.folder, 0o700); err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (c consignment) write() error {
 }
 
 // runTool runs a program until it ends, and tells the most memory that was
-// resident, as far as a look every now and then shows it.
+// resident, as far as ten looks a second show it.
 func (b *bench) runTool(ctx context.Context, env []string, command ...string) (peak float64, err error) {
 	folder, err := os.MkdirTemp(b.folder, "tool-")
 	if err != nil {

@@ -26,7 +26,7 @@ func storingBench(t *testing.T, tools tools) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(services.close)
-	small := plan{rounds: 1, bigRounds: 1, load: time.Second, smallFiles: 5, smallUpload: 100, bigUpload: 20 << 20}
+	small := plan{rounds: 1, storeRounds: 1, load: time.Second, smallFiles: 5, smallUpload: 100, bigUpload: 20 << 20}
 	b := &bench{plan: small, folder: folder, tools: tools, services: services, kinds: newKinds(tools)}
 	t.Cleanup(b.stopAll)
 	return b
@@ -108,7 +108,7 @@ func TestStoringSeesToolsFail(t *testing.T) {
 // What the store holds is judged by the number and the size of the files.
 func TestStoredWhole(t *testing.T) {
 	folder := t.TempDir()
-	c := consignment{files: 3, size: 100, folder: filepath.Join(folder, "deep")}
+	c := batch{files: 3, size: 100, folder: filepath.Join(folder, "deep")}
 	if err := c.write(); err != nil {
 		t.Fatal(err)
 	}
