@@ -157,7 +157,7 @@ func (s *side) send(ctx context.Context, files int, size int64, connections int)
 // size and no other.
 func storedWhole(folder string, files int, size int64) error {
 	count := 0
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
