@@ -165,7 +165,7 @@ func TestWrite(t *testing.T) {
 		charts             []string
 		has, lacks, before string
 	}{
-		{".", []string{"cmd/bench/charts/page"}, "- It is fast.\n- It is safe.\n", "All of it", "# homepage\n"},
+		{".", []string{"cmd/bench/charts/page"}, "- It is fast.\n- It is safe.\n", "### All of it", "# homepage\n"},
 		{own, []string{"charts/page", "charts/other"}, "### All of it\n", "It is fast", "# The bench\n"},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, test.folder, "README.md"))
