@@ -5,13 +5,17 @@ set -eu
 store=$1
 shift
 folder=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || { kill "$server"; wait "$server"; } || true; rm -r "$folder"' EXIT
+trap 'exit 1' HUP INT TERM # which end a shell without the line above
+mkdir "$folder/store"
 case $store in
 minio)
 	export MINIO_ROOT_USER=a-key MINIO_ROOT_PASSWORD=not-so-secret MINIO_UPDATE=off MINIO_BROWSER=off
-	.bin/minio server --quiet --address 127.0.0.1:19110 "$folder" &
+	.bin/minio server --quiet --address 127.0.0.1:19110 --certs-dir "$folder" "$folder/store" &
 	;;
 rclone)
-	.bin/rclone serve s3 --addr 127.0.0.1:19110 --auth-key a-key,not-so-secret --config /dev/null "$folder" &
+	.bin/rclone serve s3 --addr 127.0.0.1:19110 --auth-key a-key,not-so-secret --config /dev/null --cache-dir "$folder" "$folder/store" &
 	;;
 *)
 	echo "s3-store.sh knows minio and rclone" >&2
@@ -19,10 +23,6 @@ rclone)
 	;;
 esac
 server=$!
-trap 'kill "$server"; wait "$server" || true; rm -r "$folder"' EXIT
-until curl -s -o /dev/null http://127.0.0.1:19110/; do
-	kill -0 "$server" # or it never will be there
-	sleep 0.2
-done
 echo "on $store:"
 S3_TEST_SERVER=http://127.0.0.1:19110 "$@"
+kill -0 "$server" # or another program had the address, and answered

@@ -41,6 +41,7 @@ func Start(t *testing.T) *Server {
 	t.Helper()
 	if other := os.Getenv("S3_TEST_SERVER"); other != "" {
 		s := &Server{URL: other}
+		s.await(t)
 		err := s.Client(t).MakeBucket(t.Context(), Bucket, minio.MakeBucketOptions{})
 		if code := minio.ToErrorResponse(err).Code; err != nil && code != minio.BucketAlreadyOwnedByYou && code != minio.BucketAlreadyExists {
 			t.Fatal(err)
@@ -128,8 +129,13 @@ func Environment(url string) map[string]string {
 // Client returns a client of the store.
 func (s *Server) Client(t *testing.T) *minio.Core {
 	t.Helper()
+	transport, err := minio.DefaultTransport(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections) // which a store that outlives the test keeps open
 	client, err := minio.NewCore(strings.TrimPrefix(s.URL, "http://"), &minio.Options{
-		Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1", BucketLookup: minio.BucketLookupPath,
+		Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1", BucketLookup: minio.BucketLookupPath, Transport: transport,
 	})
 	if err != nil {
 		t.Fatal(err)
