@@ -36,7 +36,7 @@ lint: ## check the code: vet, formats, arrows, tidiness, and that it builds else
 	if [ -f cmd/bench/go.mod ]; then cd cmd/bench && go vet ./... && $(GOLANGCI_LINT) run ./... && go mod tidy -diff; fi
 
 .PHONY: kill-test
-kill-test: setup ## kill the program 45 times amid uploads of each kind, with the race detector
+kill-test: setup ## kill the program, and replicas of a fleet, 45 times amid uploads of each kind, with the race detector
 	KILLS=45 go test -race -count=1 -vet=off -v -run 'Killed' ./cmd/homepage
 
 .PHONY: fleet-test

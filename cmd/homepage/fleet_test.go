@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,71 +13,17 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"homepage/internal/upload/s3/s3test"
 )
-
-// sharedStore is where all replicas of a fleet put uploads.
-type sharedStore struct {
-	variables []string                             // UPLOADS, and what goes with it
-	stored    func(t *testing.T) map[string][]byte // what is in it, by name
-}
-
-// sharedFolder is a store for replicas on one machine.
-func sharedFolder(t *testing.T) sharedStore {
-	t.Helper()
-	folder := t.TempDir()
-	return sharedStore{[]string{"UPLOADS=" + folder}, func(t *testing.T) map[string][]byte {
-		t.Helper()
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored := map[string][]byte{}
-		for _, entry := range entries {
-			if strings.HasPrefix(entry.Name(), ".") {
-				continue // what is not published yet
-			}
-			if stored[entry.Name()], err = os.ReadFile(filepath.Join(folder, entry.Name())); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return stored
-	}}
-}
-
-// sharedBucket is a store for replicas on many machines. In it is what records
-// name.
-func sharedBucket(t *testing.T) sharedStore {
-	t.Helper()
-	server := s3test.Start(t)
-	return sharedStore{lines(storeVariables(server.URL)), func(t *testing.T) map[string][]byte {
-		t.Helper()
-		const files = "the site/files/"
-		stored, objects := map[string][]byte{}, server.Objects(t, "the site/")
-		for key, content := range objects {
-			if !strings.HasPrefix(key, "the site/forms/") {
-				continue
-			}
-			var form struct{ Files []struct{ Key string } }
-			if err := json.Unmarshal(content, &form); err != nil {
-				t.Fatalf("%s: %v", key, err)
-			}
-			for _, file := range form.Files {
-				stored[strings.TrimPrefix(file.Key, files)] = objects[files+strings.TrimPrefix(file.Key, files)]
-			}
-		}
-		return stored
-	}}
-}
 
 // fleet is three replicas, each a process, behind HAProxy as the example in
 // deploy/fleet sets it up.
@@ -257,76 +201,98 @@ func (c *oneConn) get(ctx context.Context, url string) (string, error) {
 
 // failure is a request that failed.
 type failure struct {
-	visitor string
-	began   time.Time
-	err     error
+	visitor      string
+	began, ended time.Time
+	err          error
 }
 
 // crowd is visitors who come again and again, each over a connection of their
 // own.
 type crowd struct {
 	fleet *fleet
+	kinds []visitorKind
 	leave context.CancelFunc
 	gone  sync.WaitGroup
 	busy  chan struct{} // closed once there is load
+
+	goneOn atomic.Int64 // uploads in parts that were finished after a failure
 
 	mu           sync.Mutex
 	asked        map[string]int // by the kind of visitor
 	failures     []failure
 	acknowledged map[string]string // digests by name
+	found        map[string]string // the same, of what is in the store at the end
 }
 
-// visit lets them come until they leave, homepages' visitors among them to check
-// how old the page is that they see.
-func (f *fleet) visit(t *testing.T, services *datedServices) *crowd {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	c := &crowd{fleet: f, leave: cancel, busy: make(chan struct{}), asked: map[string]int{}, acknowledged: map[string]string{}}
-	for _, kind := range []struct {
-		name  string
-		count int
-		pause time.Duration
-		ask   func(*oneConn) error
-	}{
-		{"homepage", 4, 10 * time.Millisecond, func(conn *oneConn) error {
-			began := time.Now()
-			page, err := conn.get(t.Context(), f.url+"/")
-			if err != nil {
+// visitorKind is visitors who ask for one thing.
+type visitorKind struct {
+	name  string
+	count int
+	pause time.Duration
+	come  func(c *crowd) (ask func(*oneConn) error)
+}
+
+// readers ask for homepages and certificates, and check how old the page is that
+// they see.
+func readers(services *datedServices) []visitorKind {
+	return []visitorKind{
+		{"homepage", 4, 10 * time.Millisecond, func(c *crowd) func(*oneConn) error {
+			return func(conn *oneConn) error {
+				began := time.Now()
+				page, err := conn.get(context.Background(), c.fleet.url+"/")
+				if err != nil {
+					return err
+				}
+				return services.check(page, began)
+			}
+		}},
+		{"certificate", 2, 10 * time.Millisecond, func(c *crowd) func(*oneConn) error {
+			return func(conn *oneConn) error {
+				pdf, err := conn.get(context.Background(), c.fleet.url+"/certificate")
+				if err == nil && (!strings.HasPrefix(pdf, "%PDF-") || !strings.HasSuffix(strings.TrimSpace(pdf), "%%EOF")) {
+					err = errors.New("the certificate is not whole")
+				}
 				return err
 			}
-			return services.check(page, began)
 		}},
-		{"certificate", 2, 10 * time.Millisecond, func(conn *oneConn) error {
-			pdf, err := conn.get(t.Context(), f.url+"/certificate")
-			if err == nil && (!strings.HasPrefix(pdf, "%PDF-") || !strings.HasSuffix(strings.TrimSpace(pdf), "%%EOF")) {
-				err = errors.New("the certificate is not whole")
+	}
+}
+
+// senders upload files of up to so many bytes, in forms and in parts.
+func senders(most int) []visitorKind {
+	return []visitorKind{
+		{"upload", 2, 50 * time.Millisecond, func(c *crowd) func(*oneConn) error {
+			return func(conn *oneConn) error {
+				receipts, err := sendSized(conn, c.fleet.url, rand.New(rand.NewPCG(rand.Uint64(), 0)), most)
+				if err == nil && len(receipts) == 0 {
+					err = errors.New("the upload was refused")
+				}
+				c.keep(receipts...)
+				return err
 			}
-			return err
 		}},
-		{"upload", 2, 50 * time.Millisecond, func(conn *oneConn) error {
-			receipts, err := send(conn, f.url, rand.New(rand.NewPCG(rand.Uint64(), 0)))
-			if err == nil && len(receipts) == 0 {
-				err = errors.New("the upload was refused")
-			}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			for _, r := range receipts {
-				c.acknowledged[r.Name] = r.SHA256
-			}
-			return err
+		{"upload in parts", 2, 50 * time.Millisecond, func(c *crowd) func(*oneConn) error {
+			return c.sendInParts(most)
 		}},
-		{"upload in parts", 2, 50 * time.Millisecond, c.sendInParts},
-	} {
+	}
+}
+
+// visit lets them come until they leave.
+func (f *fleet) visit(t *testing.T, kinds ...visitorKind) *crowd {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &crowd{fleet: f, kinds: kinds, leave: cancel, busy: make(chan struct{}), asked: map[string]int{}, acknowledged: map[string]string{}}
+	for _, kind := range kinds {
 		for i := range kind.count {
 			c.gone.Go(func() {
-				conn := &oneConn{addr: strings.TrimPrefix(f.url, "http://")}
+				conn, ask := &oneConn{addr: strings.TrimPrefix(f.url, "http://")}, kind.come(c)
 				defer conn.close()
 				pace := time.NewTicker(kind.pause)
 				defer pace.Stop()
 				for ctx.Err() == nil {
 					began := time.Now()
-					err := kind.ask(conn)
-					c.note(kind.name, failure{fmt.Sprint(kind.name, " ", i), began, err})
+					err := ask(conn)
+					c.note(kind.name, failure{fmt.Sprint(kind.name, " ", i), began, time.Now(), err})
 					select {
 					case <-pace.C:
 					case <-ctx.Done():
@@ -340,39 +306,44 @@ func (f *fleet) visit(t *testing.T, services *datedServices) *crowd {
 }
 
 // sendInParts sends a file in three requests, which the balancer may give to three
-// replicas.
-func (c *crowd) sendInParts(conn *oneConn) error {
-	u := &resumed{content: make([]byte, 64<<10)}
-	rand.NewChaCha8([32]byte{}).Read(u.content)
-	binary.NativeEndian.PutUint64(u.content, rand.Uint64())
-	response, err := u.send(conn, http.MethodPost, c.fleet.url+"/upload", nil, map[string]string{
-		"Upload-Complete": "?0", "Upload-Length": strconv.Itoa(len(u.content)), "Content-Disposition": `attachment; filename="` + digest(u.content) + `.bin"`,
-	})
-	if err != nil {
+// replicas. If one fails, the next visit goes on with the file.
+func (c *crowd) sendInParts(most int) func(*oneConn) error {
+	var cut *resumed
+	return func(conn *oneConn) error {
+		u, err := cut, error(nil)
+		if u != nil {
+			err = u.ask(conn, c.fleet.url)
+		} else {
+			u = newResumed(most)
+			if err = u.begin(conn, c.fleet.url); err == nil {
+				err = u.add(conn, c.fleet.url, len(u.content)/2)
+			}
+		}
+		var stored receipt
+		if err == nil {
+			stored, err = u.goOn(conn, c.fleet.url, u.rest())
+		}
+		switch {
+		case err == nil:
+			c.keep(stored)
+			if cut != nil {
+				c.goneOn.Add(1)
+			}
+			cut = nil
+		case u.address != "":
+			cut = u
+		}
 		return err
 	}
-	if u.address = response.Header.Get("Location"); u.address == "" {
-		return fmt.Errorf("the beginning got %s", response.Status)
-	}
-	half := len(u.content) / 2
-	response, err = u.send(conn, http.MethodPatch, c.fleet.url+u.address, bytes.NewReader(u.content[:half]), map[string]string{
-		"Upload-Complete": "?0", "Upload-Offset": "0", "Content-Type": "application/partial-upload",
-	})
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("the first half got %s", response.Status)
-	}
-	u.offset = half
-	stored, err := u.goOn(conn, c.fleet.url, bytes.NewReader(u.content[half:]))
-	if err != nil {
-		return fmt.Errorf("the second half: %w", err)
-	}
+}
+
+// keep notes what was acknowledged.
+func (c *crowd) keep(receipts ...receipt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.acknowledged[stored.Name] = stored.SHA256
-	return nil
+	for _, r := range receipts {
+		c.acknowledged[r.Name] = r.SHA256
+	}
 }
 
 // note counts a request.
@@ -389,28 +360,17 @@ func (c *crowd) note(kind string, f failure) {
 }
 
 // end waits for all visitors, and returns what failed of all that they asked.
-// What was acknowledged is in the store, and nothing there is not whole: the
-// names of their uploads are their digests.
+// What was acknowledged is in the store, and nothing there is not whole.
 func (c *crowd) end(t *testing.T) []failure {
 	t.Helper()
 	c.leave()
 	c.gone.Wait()
-	digests := map[string]string{}
-	for name, content := range c.fleet.store.stored(t) {
-		digests[name] = digest(content)
-		if own, _, _ := strings.Cut(path.Base(name), "."); own != digests[name] && len(own) == len(digests[name]) {
-			t.Errorf("%s is there and not whole", name)
-		}
-	}
-	for name, want := range c.acknowledged {
-		if digests[name] != want {
-			t.Errorf("%s was acknowledged and is not there whole", name)
-		}
-	}
-	t.Logf("asked: %v; files acknowledged: %d; failed: %d", c.asked, len(c.acknowledged), len(c.failures))
-	for _, kind := range []string{"homepage", "certificate", "upload", "upload in parts"} {
-		if c.asked[kind] < 5 {
-			t.Errorf("%d requests of the kind %s are no load", c.asked[kind], kind)
+	c.found = c.fleet.store.stored(t)
+	checkKept(t, c.found, c.acknowledged)
+	t.Logf("asked: %v; failed: %d", c.asked, len(c.failures))
+	for _, kind := range c.kinds {
+		if c.asked[kind.name] < 5 {
+			t.Errorf("%d requests of the kind %s are no load", c.asked[kind.name], kind.name)
 		}
 	}
 	return c.failures
@@ -461,12 +421,12 @@ func TestARollingRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, shared := range map[string]func(*testing.T) sharedStore{"folder": sharedFolder, "object store": sharedBucket} {
+	for name, shared := range map[string]func(*testing.T) sharedStore{"folder": sharedFolder, "object store": func(t *testing.T) sharedStore { return sharedBucket(t, s3test.Start(t)) }} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			services := startDatedServices(t)
 			f := startFleet(t, shared(t), append(services.variables, "SHUTDOWN_DELAY=2s")...)
-			visitors := f.visit(t, services)
+			visitors := f.visit(t, slices.Concat(readers(services), senders(256<<10))...)
 			for range rounds {
 				for _, name := range replicaNames() {
 					f.restart(t, name)
@@ -484,9 +444,9 @@ func TestARollingRestart(t *testing.T) {
 func TestAKilledReplica(t *testing.T) {
 	t.Parallel() // as it waits for the balancer
 	services := startDatedServices(t)
-	f := startFleet(t, sharedBucket(t), services.variables...)
+	f := startFleet(t, sharedBucket(t, s3test.Start(t)), services.variables...)
 	held := []*slowUpload{startUpload(t, f.url), startUpload(t, f.url), startUpload(t, f.url)} // one on each
-	visitors := f.visit(t, services)
+	visitors := f.visit(t, slices.Concat(readers(services), senders(256<<10))...)
 	<-visitors.busy
 	kill(t, f.replicas["two"].cmd)
 	gone := time.Now()

@@ -11,9 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,33 +22,12 @@ import (
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel() // as it waits for the disk
 	folder := t.TempDir()
-	acknowledged := killAtRandomMoments(t, 30, func() (*exec.Cmd, *program) { return spawn(t, folder) },
+	acknowledged := killAtRandomMoments(t, killsOf(t, 30), func() (*exec.Cmd, *program) { return spawn(t, folder) },
 		func(_ int, transport http.RoundTripper, url string, source *rand.Rand) ([]receipt, error) {
 			return send(transport, url, source)
 		})
 
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	visible := map[string]string{}
-	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		visible[entry.Name()] = digest(content)
-		// A file that was published just before the kill is whole, too.
-		if want, _, _ := strings.Cut(entry.Name(), "."); visible[entry.Name()] != want {
-			t.Errorf("%s is visible and not whole", entry.Name())
-		}
-	}
-	for name, want := range acknowledged {
-		if visible[name] != want {
-			t.Errorf("%s was acknowledged and is not there whole", name)
-		}
-	}
-	t.Logf("%d files acknowledged, %d there", len(acknowledged), len(visible))
+	checkKept(t, visibleIn(t, folder), acknowledged)
 }
 
 // killAtRandomMoments starts the program so often, lets senders upload to it, and

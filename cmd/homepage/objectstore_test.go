@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"homepage/internal/upload/s3"
 	"homepage/internal/upload/s3/s3test"
 )
 
@@ -164,45 +162,7 @@ func TestKilledAtRandomMomentsBeforeAnObjectStore(t *testing.T) {
 			return send(transport, url, source)
 		})
 
-	objects, visible := server.Objects(t, "the site/"), map[string]string{}
-	for key, content := range objects {
-		if !strings.HasPrefix(key, "the site/forms/") {
-			continue
-		}
-		var form struct {
-			Files []struct{ Key, SHA256 string }
-		}
-		if err := json.Unmarshal(content, &form); err != nil {
-			t.Fatalf("%s: %v", key, err)
-		}
-		for _, one := range form.Files {
-			if got, ok := objects[one.Key]; !ok || digest(got) != one.SHA256 || !strings.Contains(one.Key, one.SHA256) {
-				t.Errorf("%s has a record and is not there whole", one.Key)
-			}
-			visible["the site/files/"+strings.TrimPrefix(one.Key, "the site/files/")] = one.SHA256
-		}
-	}
-	for name, want := range acknowledged {
-		if visible["the site/files/"+name] != want {
-			t.Errorf("%s was acknowledged and has no record", name)
-		}
-	}
-	t.Logf("%d files acknowledged, %d there, %d objects, %d open uploads", len(acknowledged), len(visible), len(objects), len(server.Open(t, "the site/")))
-
-	variables := storeVariables(server.URL)
-	location, err := s3.ParseLocation(objectStore)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := s3.Open(s3.Options{Location: location, Getenv: func(name string) string { return variables[name] }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	if err := store.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil {
-		t.Error(err)
-	}
-	if swept, open := server.Objects(t, "the site/files/"), server.Open(t, "the site/"); len(swept) != len(visible) || len(open) > 0 {
-		t.Errorf("a sweep leaves %d objects of files and %d open uploads, want the %d that have records", len(swept), len(open), len(visible))
-	}
+	stored := recordedIn(t, server)
+	checkKept(t, stored, acknowledged)
+	checkSweep(t, server, stored)
 }

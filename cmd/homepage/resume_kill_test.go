@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,16 +16,27 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // resumed is an upload in parts, as a client sends it.
 type resumed struct {
+	name    string
 	content []byte
 	address string // its path on the site
 	offset  int    // that the site told last
 }
 
-// part sends a request for the upload.
+// newResumed returns another file of up to so many bytes, named by its digest.
+func newResumed(most int) *resumed {
+	source := rand.New(rand.NewPCG(rand.Uint64(), 0))
+	content := bytes.Repeat([]byte{byte(source.Uint32())}, 2+source.IntN(most))
+	content = binary.LittleEndian.AppendUint64(content, source.Uint64())
+	return &resumed{name: digest(content) + ".bin", content: content}
+}
+
+// send sends a request for the upload.
 func (u *resumed) send(transport http.RoundTripper, method, url string, body io.Reader, header map[string]string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(context.Background(), method, url, body)
 	if err != nil {
@@ -36,38 +49,57 @@ func (u *resumed) send(transport http.RoundTripper, method, url string, body io.
 }
 
 // begin asks for an address.
-func (u *resumed) begin(t *testing.T, transport http.RoundTripper, site string) {
-	t.Helper()
+func (u *resumed) begin(transport http.RoundTripper, site string) error {
 	response, err := u.send(transport, http.MethodPost, site+"/upload", nil, map[string]string{
-		"Upload-Complete": "?0", "Upload-Length": strconv.Itoa(len(u.content)), "Content-Disposition": `attachment; filename="film.bin"`,
+		"Upload-Complete": "?0", "Upload-Length": strconv.Itoa(len(u.content)), "Content-Disposition": `attachment; filename="` + u.name + `"`,
 	})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	_ = response.Body.Close()
 	u.address = response.Header.Get("Location")
 	if response.StatusCode != http.StatusCreated || u.address == "" {
-		t.Fatalf("status %d, Location %q", response.StatusCode, u.address)
+		return fmt.Errorf("the beginning got %s and the Location %q", response.Status, u.address)
 	}
+	return nil
 }
 
 // ask asks how far the upload is. That never goes back.
-func (u *resumed) ask(t *testing.T, transport http.RoundTripper, site string) {
-	t.Helper()
+func (u *resumed) ask(transport http.RoundTripper, site string) error {
 	response, err := u.send(transport, http.MethodHead, site+u.address, nil, nil)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	_ = response.Body.Close()
 	offset, err := strconv.Atoi(response.Header.Get("Upload-Offset"))
 	if err != nil || response.StatusCode != http.StatusNoContent {
-		t.Fatalf("status %d with the offset %q", response.StatusCode, response.Header.Get("Upload-Offset"))
+		return fmt.Errorf("status %d with the offset %q", response.StatusCode, response.Header.Get("Upload-Offset"))
 	}
-	if offset < u.offset {
-		t.Errorf("the offset went back from %d to %d", u.offset, offset)
+	if offset < u.offset || offset > len(u.content) {
+		return fmt.Errorf("the offset went from %d to %d of %d", u.offset, offset, len(u.content))
 	}
 	u.offset = offset
+	return nil
 }
+
+// add sends so many bytes from the offset on, but not the end.
+func (u *resumed) add(transport http.RoundTripper, site string, bytes int) error {
+	response, err := u.send(transport, http.MethodPatch, site+u.address, io.LimitReader(u.rest(), int64(bytes)), map[string]string{
+		"Upload-Complete": "?0", "Upload-Offset": strconv.Itoa(u.offset), "Content-Type": "application/partial-upload",
+	})
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		return errors.New(response.Status)
+	}
+	u.offset += bytes
+	return nil
+}
+
+// rest is what comes after the offset.
+func (u *resumed) rest() *bytes.Reader { return bytes.NewReader(u.content[u.offset:]) }
 
 // goOn sends all from the offset on, and returns the receipt.
 func (u *resumed) goOn(transport http.RoundTripper, site string, body io.Reader) (receipt, error) {
@@ -127,7 +159,7 @@ func TestKilledAmidAnUploadInParts(t *testing.T) {
 	film := make([]byte, size)
 	_, _ = rand.NewChaCha8(key).Read(film)
 	folder := t.TempDir()
-	stored := map[string]string{} // digests by name
+	acknowledged := map[string]string{} // digests by name
 	var upload *resumed
 	again, worst := 0, 0
 
@@ -144,23 +176,27 @@ func TestKilledAmidAnUploadInParts(t *testing.T) {
 		transport := &http.Transport{}
 		if upload == nil {
 			film[0]++ // another one
-			upload = &resumed{content: film}
+			upload = &resumed{name: "film.bin", content: film}
 			if n < small {
 				upload.content = film[:1<<10]
 			}
-			upload.begin(t, transport, p.url)
+			if err := upload.begin(transport, p.url); err != nil {
+				t.Fatal(err)
+			}
 		}
-		upload.ask(t, transport, p.url)
+		if err := upload.ask(transport, p.url); err != nil {
+			t.Fatal(err)
+		}
 		lost := max(written-upload.offset, 0)
 		again, worst = again+lost, max(worst, lost)
 		if lost > mostLost {
 			t.Errorf("%d bytes are lost", lost)
 		}
-		rest := upload.content[upload.offset:]
-		var body io.Reader = bytes.NewReader(rest)
+		rest := upload.rest()
+		var body io.Reader = rest
 		if n < kills {
-			after, pause := min(random.IntN(12<<20), len(rest)), time.Duration(random.IntN(20))*time.Millisecond
-			killer := &killing{Reader: body, left: after, kill: func() { time.AfterFunc(pause, func() { _ = cmd.Process.Kill() }) }}
+			after, pause := min(random.IntN(12<<20), rest.Len()), time.Duration(random.IntN(20))*time.Millisecond
+			killer := &killing{Reader: rest, left: after, kill: func() { time.AfterFunc(pause, func() { _ = cmd.Process.Kill() }) }}
 			if after == 0 {
 				killer.kill()
 			}
@@ -168,7 +204,7 @@ func TestKilledAmidAnUploadInParts(t *testing.T) {
 		}
 		receipt, err := upload.goOn(transport, p.url, body)
 		if err == nil {
-			stored[receipt.Name] = receipt.SHA256
+			acknowledged[receipt.Name] = receipt.SHA256
 			if receipt.SHA256 != digest(upload.content) {
 				t.Errorf("%s has the digest %s", receipt.Name, receipt.SHA256)
 			}
@@ -181,27 +217,10 @@ func TestKilledAmidAnUploadInParts(t *testing.T) {
 		transport.CloseIdleConnections()
 	}
 
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff(acknowledged, visibleIn(t, folder)); diff != "" {
+		t.Errorf("what is there is not what was acknowledged:\n%s", diff)
 	}
-	for _, entry := range entries {
-		if entry.IsDir() {
-			continue
-		}
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if digest(content) != stored[entry.Name()] {
-			t.Errorf("%s has no receipt, or is not what it says", entry.Name())
-		}
-		delete(stored, entry.Name())
-	}
-	for name := range stored {
-		t.Errorf("%s has a receipt and is not there", name)
-	}
-	t.Logf("%d files; %d bytes sent again in %d kills, %d at most", len(entries)-1, again, kills, worst)
+	t.Logf("%d files; %d bytes sent again in %d kills, %d at most", len(acknowledged), again, kills, worst)
 }
 
 // end kills the program, if it still runs, and waits for its end.

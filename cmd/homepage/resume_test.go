@@ -20,7 +20,9 @@ func TestDrainEndsParts(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	p := start(t, map[string]string{"SHUTDOWN_TIMEOUT": "1m"})
 	upload := &resumed{content: []byte("slow but whole")}
-	upload.begin(t, transport, p.url)
+	if err := upload.begin(transport, p.url); err != nil {
+		t.Fatal(err)
+	}
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +53,9 @@ func TestDrainEndsParts(t *testing.T) {
 	}
 
 	next := start(t, map[string]string{"UPLOADS": p.folder, "METRICS_ADDR": "127.0.0.1:0"})
-	upload.ask(t, transport, next.url)
+	if err := upload.ask(transport, next.url); err != nil {
+		t.Fatal(err)
+	}
 	stored, err := upload.goOn(transport, next.url, strings.NewReader(string(upload.content[upload.offset:])))
 	if err != nil {
 		t.Fatal(err)
