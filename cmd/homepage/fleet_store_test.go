@@ -42,6 +42,12 @@ func sharedBucket(t *testing.T, server *s3test.Server) sharedStore {
 	}}
 }
 
+// sharedNewBucket is one that nobody else looks into.
+func sharedNewBucket(t *testing.T) sharedStore {
+	t.Helper()
+	return sharedBucket(t, s3test.Start(t))
+}
+
 // visibleIn returns the digests of the files in a folder of uploads, by their
 // names. What is not published yet has a name that is hidden.
 func visibleIn(t *testing.T, folder string) map[string]string {

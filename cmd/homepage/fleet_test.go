@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"homepage/internal/upload/s3/s3test"
 )
 
 // fleet is three replicas, each a process, behind HAProxy as the example in
@@ -310,7 +308,8 @@ func (f *fleet) visit(t *testing.T, kinds ...visitorKind) *crowd {
 func (c *crowd) sendInParts(most int) func(*oneConn) error {
 	var cut *resumed
 	return func(conn *oneConn) error {
-		u, err := cut, error(nil)
+		var err error
+		u := cut
 		if u != nil {
 			err = u.ask(conn, c.fleet.url)
 		} else {
@@ -421,7 +420,7 @@ func TestARollingRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, shared := range map[string]func(*testing.T) sharedStore{"folder": sharedFolder, "object store": func(t *testing.T) sharedStore { return sharedBucket(t, s3test.Start(t)) }} {
+	for name, shared := range map[string]func(*testing.T) sharedStore{"folder": sharedFolder, "object store": sharedNewBucket} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			services := startDatedServices(t)
@@ -444,7 +443,7 @@ func TestARollingRestart(t *testing.T) {
 func TestAKilledReplica(t *testing.T) {
 	t.Parallel() // as it waits for the balancer
 	services := startDatedServices(t)
-	f := startFleet(t, sharedBucket(t, s3test.Start(t)), services.variables...)
+	f := startFleet(t, sharedNewBucket(t), services.variables...)
 	held := []*slowUpload{startUpload(t, f.url), startUpload(t, f.url), startUpload(t, f.url)} // one on each
 	visitors := f.visit(t, slices.Concat(readers(services), senders(256<<10))...)
 	<-visitors.busy
