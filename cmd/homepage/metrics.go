@@ -36,7 +36,7 @@ func meterOf(m *metrics.Metrics) web.Meter {
 
 // countLoads counts the calls of a section's service.
 func countLoads[T interface{ Empty() bool }](m *metrics.Metrics, section string, load home.Load[T]) home.Load[T] {
-	if m == nil {
+	if m == nil || load == nil {
 		return load
 	}
 	return func(ctx context.Context, visit home.Visit) (home.Answer[T], error) {
@@ -50,6 +50,7 @@ func countLoads[T interface{ Empty() bool }](m *metrics.Metrics, section string,
 		default:
 			state = home.Fresh
 		}
+		answer.Again = countLoads(m, section, answer.Again)
 		return answer, err
 	}
 }

@@ -36,9 +36,13 @@ type settings struct {
 	ReccoServiceURL         *url.URL       `type:"url" placeholder:"URL" help:"Recommendation service. Without it, a built-in sample is used."`
 	PromoServiceHeaders     http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the promo service, one 'Name: value' a line; @FILE reads the lines from a file."`
 	ReccoServiceHeaders     http.Header    `type:"headers" placeholder:"LINES" help:"Headers for the recommendation service, likewise."`
+	PromoServiceForward     forward        `type:"forward" placeholder:"LIST" help:"Headers of the visitor that the promo service is told, and single cookies as Cookie:NAME, with commas or spaces between them. Without it, it is told nothing of visitors."`
+	ReccoServiceForward     forward        `type:"forward" placeholder:"LIST" help:"Headers and cookies for the recommendation service, likewise."`
+	ServiceMaxCalls         int            `type:"number above zero" default:"256" help:"How many calls of one service may run at once. Further ones wait within their time limit."`
 	ServiceTimeout          time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
 	StaleIfError            time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
 	HomepageGrace           time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
+	HomepageCache           int64          `type:"size above zero" default:"32MiB" help:"Memory for the sections of visitors whom services can tell apart. What is for everyone is kept besides."`
 	HomepageConcurrency     int            `type:"number" default:"0" help:"How many services a page calls at once: 0 for all, 1 for one after the other."`
 	SampleDelay             time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
 	CertificateTemplate     string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`
@@ -117,6 +121,7 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		kind("proxies", "addresses, CIDRs and the word unix, with commas or spaces between them, such as 127.0.0.1, 10.0.0.0/8", web.ParseProxies),
 		kind("url", "an http or https URL", parseURL),
 		kong.NamedMapper("headers", kong.MapperFunc(readHeaders)),
+		kong.NamedMapper("forward", kong.MapperFunc(readForward)),
 		kind("duration", "a duration of zero or more, such as 500ms or 2s", atLeast(0, time.ParseDuration)),
 		kind("duration above zero", "a duration above zero, such as 500ms or 2s", atLeast(1, time.ParseDuration)),
 		kind("number", "a whole number of zero or more", atLeast(0, strconv.Atoi)),
@@ -146,6 +151,9 @@ func parseSettings(args, environ []string, stdout io.Writer) (settings, error) {
 		return settings{}, usageError{err.Error()}
 	}
 	s.getenv = func(name string) string { return from.environment[name] }
+	if err := s.checkForwards(); err != nil {
+		return settings{}, err
+	}
 	s.inForce, s.slips = from.inForce(ctx), from.slips(variables(ctx.Model))
 	return s, nil
 }

@@ -86,13 +86,14 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Timeout:  s.ServiceTimeout,
 		Fallback: s.StaleIfError,
 		Version:  s.build.Main.Version,
+		MaxCalls: s.ServiceMaxCalls,
 		Log:      log,
 	})
 	defer client.Close()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends when the drain begins
 	defer end()
-	promo := service.Service{URL: s.PromoServiceURL, Header: s.PromoServiceHeaders}
-	recco := service.Service{URL: s.ReccoServiceURL, Header: s.ReccoServiceHeaders}
+	promo := service.Service{URL: s.PromoServiceURL, Header: s.PromoServiceHeaders, Forward: s.PromoServiceForward}
+	recco := service.Service{URL: s.ReccoServiceURL, Header: s.ReccoServiceHeaders, Forward: s.ReccoServiceForward}
 	for _, named := range []service.Service{promo, recco} {
 		if named.URL != nil {
 			go client.Check(life, named) // it may wait for a name server
@@ -109,7 +110,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		recco.URL = cmp.Or(recco.URL, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace,
+	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, s.cacheOfSection(),
 		countLoads(counts, "promo", client.Promo(promo)), countLoads(counts, "recommendations", client.Recommendations(recco)))
 
 	cookieKey := []byte(s.CookieKey)
@@ -128,6 +129,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		Assets:      assets,
 		SiteName:    s.SiteName,
 		Gather:      homepage.Gather,
+		Forward:     forwarding(s, log),
 		Certificate: certificate.Template,
 		Receive:     countUploads(counts, uploads.Receive),
 		Resumable:   unfinished,

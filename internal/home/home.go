@@ -33,6 +33,10 @@ func (p Promo) Empty() bool { return p.Title == "" && p.Text == "" }
 // Equal tells whether both say the same.
 func (p Promo) Equal(other Promo) bool { return p == other }
 
+func (p Promo) size() int {
+	return len(p.Title) + len(p.Text) + len(p.URL) + len(p.Action) + len(p.Image)
+}
+
 // Recommendation is one thing a visitor may like. Any field may be empty.
 type Recommendation struct {
 	Title  string
@@ -50,6 +54,15 @@ func (r Recommendations) Empty() bool { return len(r) == 0 }
 // Equal tells whether both say the same, in the same order.
 func (r Recommendations) Equal(other Recommendations) bool { return slices.Equal(r, other) }
 
+func (r Recommendations) size() int {
+	const itself = 64 // bytes of a Recommendation with empty texts
+	total := len(r) * itself
+	for _, one := range r {
+		total += len(one.Title) + len(one.URL) + len(one.Reason) + len(one.Image)
+	}
+	return total
+}
+
 // Home gathers the sections of homepages. It is safe for concurrent use.
 type Home struct {
 	promo           *source[Promo]
@@ -62,14 +75,15 @@ type Home struct {
 // page runs at most limit at once: 1 is one after the other, 0 is both
 // together. A page waits for sections that are nearly there for as long as
 // grace. Loads outlive the visitors who caused them, but not life. Failures are
-// logged once a load.
-func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, promo Load[Promo], recommendations Load[Recommendations]) *Home {
+// logged once a load. Of the sections of nobody in particular the last ones are
+// kept, and besides them those of visitors, of each section within so many bytes.
+func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, cacheBytes int64, promo Load[Promo], recommendations Load[Recommendations]) *Home {
 	if limit <= 0 {
 		limit = -1 // errgroup's word for no limit
 	}
 	return &Home{
-		promo:           newSource(life, log.With("section", "promo"), grace, promo),
-		recommendations: newSource(life, log.With("section", "recommendations"), grace, recommendations),
+		promo:           newSource(life, log.With("section", "promo"), grace, cacheBytes, func(v Visit) Visitor[Promo] { return v.Promo }, promo),
+		recommendations: newSource(life, log.With("section", "recommendations"), grace, cacheBytes, func(v Visit) Visitor[Recommendations] { return v.Recommendations }, recommendations),
 		limit:           limit,
 		grace:           grace,
 	}

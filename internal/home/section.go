@@ -20,6 +20,8 @@ type Section[T any] struct {
 	Err     error     // of the last load; not nil if State is Failed, or Stale for want of better
 	At      time.Time // when the source made Content
 	Arrived time.Time // when that load was over
+
+	Personal bool // it is for visitors of whom the source was told the same, and not for everyone
 }
 
 // Future is a section that may still be on its way. It is safe for concurrent

@@ -27,19 +27,33 @@ const (
 )
 
 // content is what a section can show.
-type content interface{ Empty() bool }
+type content interface {
+	Empty() bool
+	size() int // of its texts, in bytes
+}
 
-// source shares the loads of a section and remembers what they gave.
+// source shares the loads of a section and remembers what they gave: for each
+// visitor, as far as answers differ by visitor. The breaker is the source's,
+// and so is the rest that it asks for, whoever met them.
 type source[T content] struct {
 	log     *slog.Logger
 	grace   time.Duration
+	of      func(Visit) Visitor[T]  // whom the source is told of
 	load    func(Visit) *Section[T] // calls the source
 	breaker *gobreaker.CircuitBreaker[Answer[T]]
-	kept    atomic.Pointer[kept[T]]    // the last answer, if it may be kept
-	failure atomic.Pointer[failure[T]] // the last load, if it failed
+	trouble atomic.Pointer[trouble] // the last failure that was the source's; nil if there was none
+	cache   *cache[T]
+	ignored atomic.Uint64 // Things by which no answer has differed that was kept; none before the first
 
 	mu      sync.Mutex
-	running *Future[T] // what the load that runs will give; nil if none does
+	running map[Visitor[T]]*Future[T] // what the loads that run will give
+	kept    bool                      // whether there was an answer to keep yet
+}
+
+// trouble is why a source failed, and until when it is not to be asked again.
+type trouble struct {
+	err   error
+	rests time.Time
 }
 
 // kept is an answer that may be shown again, and the sections it is shown as.
@@ -52,17 +66,20 @@ type kept[T content] struct {
 type failure[T content] struct {
 	section *Section[T]
 	stands  time.Time // until then the section may be shown; zero if nothing stands in
-	rests   time.Time // until then the source is not to be asked again
+	rests   time.Time // until then the source is not to be asked again for this visitor
 	shared  time.Time // until then nobody else waits to see it happen again
 }
 
-func newSource[T content](life context.Context, log *slog.Logger, grace time.Duration, load Load[T]) *source[T] {
-	s := &source[T]{log: log, grace: grace}
+func newSource[T content](life context.Context, log *slog.Logger, grace time.Duration, cacheBytes int64, of func(Visit) Visitor[T], load Load[T]) *source[T] {
+	s := &source[T]{log: log, grace: grace, of: of, cache: newCache[T](cacheBytes), running: map[Visitor[T]]*Future[T]{}}
 	s.load = func(visit Visit) *Section[T] { return s.loadAnew(life, load, visit) }
 	s.breaker = gobreaker.NewCircuitBreaker[Answer[T]](gobreaker.Settings{
 		Timeout:     restTime,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failuresMost },
-		IsExcluded:  func(error) bool { return life.Err() != nil }, // the program is ending, the source is well
+		IsExcluded: func(err error) bool {
+			said, ok := errors.AsType[*LoadError](err)
+			return ok && said.Personal || life.Err() != nil // the program is ending, the source is well
+		},
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			switch to {
 			case gobreaker.StateOpen:
@@ -77,53 +94,64 @@ func newSource[T content](life context.Context, log *slog.Logger, grace time.Dur
 }
 
 // join returns what a visitor gets who comes now: a section that is at hand, or
-// else what the load that is running will give. If load is not nil, the caller
-// must call it to have that load run.
+// else what the load that is running for them will give. If load is not nil, the
+// caller must call it to have that load run.
 //
 // Visitors share a future instead of each waiting in a singleflight.Group, which
 // took three goroutines and 8 KiB for each who waits.
 func (s *source[T]) join(now time.Time, visit Visit) (section *Future[T], load func()) {
-	if section := s.atHand(now, visit); section != nil {
+	visitor := s.of(visit)
+	if section := s.atHand(now, visitor, visit); section != nil {
 		return arrived(section), nil
 	}
-	return s.begin(visit)
+	// Not by what they have in common with others: the answer may be the first
+	// to differ by the rest.
+	return s.begin(visitor, visit)
 }
 
-// begin joins the load that is running, or begins one.
-func (s *source[T]) begin(visit Visit) (section *Future[T], load func()) {
+// begin joins the load that is running for the visitor, or begins one.
+func (s *source[T]) begin(visitor Visitor[T], visit Visit) (section *Future[T], load func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running != nil {
-		return s.running, nil
+	if running := s.running[visitor]; running != nil {
+		return running, nil
 	}
 	future := NewFuture[T]()
-	s.running = future
+	s.running[visitor] = future
 	return future, func() {
 		section := s.load(visit)
 		s.mu.Lock() // who joins after this needs a newer section
-		s.running = nil
+		delete(s.running, visitor)
 		s.mu.Unlock()
 		future.Resolve(section)
 	}
 }
 
+// common returns what a visitor has in common with all who may be shown the same
+// answer.
+func (s *source[T]) common(visitor Visitor[T]) Visitor[T] {
+	return visitor.without(Things(s.ignored.Load()))
+}
+
 // atHand returns what a visitor gets without waiting, or nil.
-func (s *source[T]) atHand(now time.Time, visit Visit) *Section[T] {
-	kept, failure := s.kept.Load(), s.failure.Load()
+func (s *source[T]) atHand(now time.Time, visitor Visitor[T], visit Visit) *Section[T] {
+	common := s.common(visitor)
+	last := s.cache.get(common)
+	kept, failure := last.kept, last.failure
 	switch {
 	case kept != nil && before(now, kept.Fresh):
 		return kept.fresh
 	case kept != nil && before(now, kept.Revalidate):
-		s.refresh(now, visit)
+		s.refresh(now, failure, common, visit)
 		return kept.stale
 	case failure == nil:
 		return nil
 	case !failure.stands.IsZero() && !before(now, failure.stands):
 		return nil // too old by now: a load, or its refusal, will say so
-	case s.resting(now):
+	case s.resting(now, failure):
 		return failure.section
 	case before(now, failure.shared):
-		s.refresh(now, visit)
+		s.refresh(now, failure, common, visit)
 		return failure.section
 	}
 	return nil
@@ -137,91 +165,196 @@ func before(now, t time.Time) bool {
 
 // resting tells whether a load would be refused, or would wait for the one that
 // is finding out whether the source is back.
-func (s *source[T]) resting(now time.Time) bool {
-	if failure := s.failure.Load(); failure != nil && before(now, failure.rests) {
+func (s *source[T]) resting(now time.Time, last *failure[T]) bool {
+	if s.rests(now, last) != nil {
 		return true
 	}
 	switch s.breaker.State() {
 	case gobreaker.StateOpen:
 		return true
 	case gobreaker.StateHalfOpen:
-		return s.breaker.Counts().Requests > 0
+		counts := s.breaker.Counts()
+		return counts.Requests > counts.TotalExclusions
 	case gobreaker.StateClosed:
 	}
 	return false
 }
 
-// refresh loads in the background, while nobody waits.
-func (s *source[T]) refresh(now time.Time, visit Visit) {
-	if s.resting(now) {
+// rests returns why the source is not to be asked for a visitor whose last
+// failure this is, or nil.
+func (s *source[T]) rests(now time.Time, last *failure[T]) error {
+	if last != nil && before(now, last.rests) {
+		return last.section.Err
+	}
+	if trouble := s.trouble.Load(); trouble != nil && before(now, trouble.rests) {
+		return trouble.err
+	}
+	return nil
+}
+
+// refresh loads in the background, while nobody waits: once for all who have
+// the same in common.
+func (s *source[T]) refresh(now time.Time, last *failure[T], common Visitor[T], visit Visit) {
+	if s.resting(now, last) {
 		return
 	}
-	if _, load := s.begin(visit); load != nil {
+	if _, load := s.begin(common, visit); load != nil {
 		go load()
 	}
 }
 
-// loadAnew calls the source and remembers what came of it. No two run at once.
+// attempt is a load that is over.
+type attempt[T content] struct {
+	visitor      Visitor[T]
+	began, ended time.Time
+}
+
+// loadAnew calls the source and remembers what came of it. For one visitor no
+// two run at once.
 func (s *source[T]) loadAnew(life context.Context, load Load[T], visit Visit) *Section[T] {
-	start, last := time.Now(), s.failure.Load()
-	if last != nil && before(start, last.rests) {
-		return s.fail(last.section.Err, start, failure[T]{rests: last.rests})
+	visitor, began := s.of(visit), time.Now()
+	last := s.cache.get(s.common(visitor))
+	if err := s.rests(began, last.failure); err != nil {
+		return s.refuse(attempt[T]{visitor, began, began}, err)
+	}
+	if last.kept != nil && last.kept.Again != nil {
+		load = last.kept.Again
 	}
 	answer, err := s.breaker.Execute(func() (Answer[T], error) { return call(life, load, visit) })
-	now := time.Now()
-	switch {
-	case err == nil:
-		s.log.DebugContext(life, "section loaded", "ms", now.Sub(start).Milliseconds())
-		s.failure.Store(nil)
-		return s.keep(answer, now)
-	case errors.Is(err, gobreaker.ErrOpenState) && last != nil:
-		return s.fail(last.section.Err, now, failure[T]{}) // why it is open says more than that it is
+	this := attempt[T]{visitor, began, time.Now()}
+	if err == nil {
+		s.log.DebugContext(life, "section loaded", "ms", this.took().Milliseconds())
+		return s.keep(this, answer)
+	}
+	if trouble := s.trouble.Load(); trouble != nil && (errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)) {
+		return s.refuse(this, trouble.err) // why it is open says more than that it is
 	}
 	var failed failure[T]
-	if said, ok := errors.AsType[*LoadError](err); ok {
+	said, _ := errors.AsType[*LoadError](err)
+	switch {
+	case said == nil:
+		s.note(trouble{err: err})
+	case said.Personal:
 		failed.rests = said.Until
-		if said.Final {
-			s.kept.Store(nil)
-		}
+	default:
+		s.note(trouble{err, said.Until})
 	}
-	if now.Sub(start) > s.grace {
-		failed.shared = now.Add(shareTime)
+	if this.took() > s.grace {
+		failed.shared = this.ended.Add(shareTime)
 	}
 	if life.Err() == nil {
-		s.log.ErrorContext(life, "section failed", "ms", now.Sub(start).Milliseconds(), "err", err)
+		s.log.ErrorContext(life, "section failed", "ms", this.took().Milliseconds(), "err", err)
 	}
-	return s.fail(err, now, failed)
+	return s.fail(this, err, said != nil && said.Final, failed)
+}
+
+func (a attempt[T]) took() time.Duration { return a.ended.Sub(a.began) }
+
+// note remembers a failure that was the source's. Of loads that ran at once, the
+// longest rest counts.
+func (s *source[T]) note(now trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := s.trouble.Load(); last != nil && last.rests.After(now.rests) {
+		now.rests = last.rests
+	}
+	s.trouble.Store(&now)
+}
+
+// refuse is a failure without a call. Nobody is remembered for it who was not
+// before.
+func (s *source[T]) refuse(this attempt[T], err error) *Section[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.cache.get(s.common(this.visitor))
+	failed := failure[T]{section: standIn(last.kept, err, this.ended)}
+	if last.failure != nil {
+		failed.rests = last.failure.rests
+	}
+	if last.kept != nil || last.failure != nil {
+		s.rememberFailure(this, last.kept, failed)
+	}
+	return failed.section
 }
 
 // fail remembers a failed load, and returns what is shown for it: the last good
-// answer, if there is one that allows it.
-func (s *source[T]) fail(err error, now time.Time, failed failure[T]) *Section[T] {
-	failed.section = &Section[T]{State: Failed, Err: err, Arrived: now}
-	if kept := s.kept.Load(); kept != nil && before(now, kept.Fallback) {
-		failed.section.State, failed.section.Content, failed.section.At = kept.stale.State, kept.stale.Content, kept.At
+// answer, if there is one that allows it and the failure is not final.
+func (s *source[T]) fail(this attempt[T], err error, final bool, failed failure[T]) *Section[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.cache.get(s.common(this.visitor)).kept
+	if final {
+		kept = nil
+	}
+	failed.section = standIn(kept, err, this.ended)
+	s.rememberFailure(this, kept, failed)
+	return failed.section
+}
+
+// standIn returns what is shown for a failure.
+func standIn[T content](kept *kept[T], err error, now time.Time) *Section[T] {
+	if kept == nil || !before(now, kept.Fallback) {
+		return &Section[T]{State: Failed, Err: err, Arrived: now}
+	}
+	stale := *kept.stale
+	stale.Err, stale.Arrived = err, now
+	return &stale
+}
+
+// rememberFailure doesn't touch what visitors share who differ: the failure is
+// one visitor's, and may be for want of a good cookie.
+func (s *source[T]) rememberFailure(this attempt[T], kept *kept[T], failed failure[T]) {
+	if failed.section.State != Failed {
 		failed.stands = kept.Fallback
 	}
-	s.failure.Store(&failed)
-	return failed.section
+	if s.common(this.visitor) == this.visitor {
+		s.remember(this, this.visitor, remembered[T]{kept: kept, failure: &failed})
+	}
+}
+
+// remember is called with the lock held. Of loads that ran at once, the one
+// that began last counts.
+func (s *source[T]) remember(this attempt[T], visitor Visitor[T], now remembered[T]) {
+	if s.cache.get(visitor).began.After(this.began) {
+		return
+	}
+	now.began = this.began
+	s.cache.set(visitor, &now)
 }
 
 // keep remembers an answer that may be shown again, and returns the section that
 // it makes. It forgets the one before in any case, so that an older answer is
 // never shown after a newer one.
-func (s *source[T]) keep(answer Answer[T], now time.Time) *Section[T] {
-	fresh := &Section[T]{State: Fresh, Content: answer.Content, At: answer.At, Arrived: now}
-	stale := *fresh
-	stale.State = Stale
+func (s *source[T]) keep(this attempt[T], answer Answer[T]) *Section[T] {
+	fresh := &Section[T]{State: Fresh, Content: answer.Content, At: answer.At, Arrived: this.ended}
 	if answer.Content.Empty() {
-		*fresh = Section[T]{State: Empty, At: answer.At, Arrived: now}
-		stale = *fresh
+		fresh = &Section[T]{State: Empty, At: answer.At, Arrived: this.ended}
 	}
-	if before(now, answer.Fresh) || before(now, answer.Revalidate) || before(now, answer.Fallback) {
-		s.kept.Store(&kept[T]{answer, fresh, &stale})
-	} else {
-		s.kept.Store(nil)
+	fresh.Personal = !this.visitor.without(answer.Ignored).nobody()
+	stale := *fresh
+	if stale.State == Fresh {
+		stale.State = Stale
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := this.ended; before(now, answer.Fresh) || before(now, answer.Revalidate) || before(now, answer.Fallback) || answer.Again != nil {
+		s.ignore(answer.Ignored)
+		s.remember(this, s.common(this.visitor), remembered[T]{kept: &kept[T]{answer, fresh, &stale}})
+	} else if s.common(this.visitor) == this.visitor {
+		s.remember(this, this.visitor, remembered[T]{})
 	}
 	return fresh
+}
+
+// ignore notes what a kept answer does not differ by. What one answer has
+// differed by counts from then on, even if others don't: it is known too late
+// that an answer is of that kind. It is called with the lock held.
+func (s *source[T]) ignore(things Things) {
+	if s.kept {
+		things &= Things(s.ignored.Load())
+	}
+	s.kept = true
+	s.ignored.Store(uint64(things))
 }
 
 // call recovers from a panic of load, which in a goroutine of its own would end

@@ -33,6 +33,7 @@ type response struct {
 	body            []byte
 	url             string // that gave it
 	asked, received time.Time
+	private         bool // the service was told of a visitor, and may repeat it
 }
 
 // redirectError is a redirect that isn't followed.
@@ -155,7 +156,8 @@ func (c *Client) explain(ctx context.Context, progress *progress, err error) err
 	text := err.Error()
 	if progress.phase.Load() >= waiting {
 		// The transport quotes what it can't read, which may be a header.
-		text, _, _ = strings.Cut(text, ` "`)
+		text, _, _ = strings.Cut(text, `"`)
+		text = strings.TrimRight(text, " ")
 		if strings.Contains(text, "%!w") { // its words for what came before the request was sent
 			text = "what came is not an HTTP answer"
 		}

@@ -36,6 +36,7 @@ type Options struct {
 	Resolver       *net.Resolver  // instead of the system's
 	Roots          *x509.CertPool // certificate authorities instead of the system's
 	ConnectionLife time.Duration  // after which a connection takes no new call; 30 s if zero
+	MaxCalls       int            // of one service at once; 256 if zero
 }
 
 // Client calls services. Its connections are pooled: one Client serves all
@@ -55,6 +56,7 @@ type pool struct {
 // NewClient returns a client of which every call ends within the timeout.
 func NewClient(options Options) *Client {
 	options.ConnectionLife = cmp.Or(options.ConnectionLife, 30*time.Second)
+	options.MaxCalls = cmp.Or(options.MaxCalls, 256)
 	options.Resolver = cmp.Or(options.Resolver, net.DefaultResolver)
 	c := &Client{options: options, dialer: dialer{options.Resolver, options.Timeout}}
 	c.pool.Store(c.newPool())
@@ -65,8 +67,6 @@ func (c *Client) newPool() *pool {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
-	// Home runs one load of each service at a time, so that the default of two
-	// idle connections for each host is enough, even for one host with both.
 	return &pool{born: time.Now(), Transport: &http.Transport{
 		DialContext: c.dialer.dial,
 		TLSClientConfig: &tls.Config{
@@ -80,6 +80,8 @@ func (c *Client) newPool() *pool {
 		// time, which leaves the other half for a new one.
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.options.Timeout / 4, PingTimeout: c.options.Timeout / 4},
 		IdleConnTimeout:        c.options.ConnectionLife,
+		MaxConnsPerHost:        c.options.MaxCalls,
+		MaxIdleConnsPerHost:    c.options.MaxCalls,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
 }
@@ -108,10 +110,11 @@ func (c *Client) retire(old *pool) {
 func (c *Client) Close() { c.pool.Load().CloseIdleConnections() }
 
 // Service is where a service is, and what it is told with each call besides
-// what every service is told. See ParseHeaders.
+// what every service is told. See ParseHeaders and ParseForward.
 type Service struct {
-	URL    *url.URL
-	Header http.Header
+	URL     *url.URL
+	Header  http.Header
+	Forward Forward // of the visitor who causes the call
 }
 
 // Promo returns the source of the offer that a service answers with:
@@ -121,7 +124,7 @@ func (c *Client) Promo(service Service) home.Load[home.Promo] {
 	return newSource(c, service, contract[home.Promo]{
 		expects: "a JSON object with title, text, url, action or image",
 		decode:  decodePromo,
-	}).load
+	}, func(visit home.Visit) home.Visitor[home.Promo] { return visit.Promo }).load
 }
 
 // Recommendations returns the source of what a service recommends:
@@ -131,7 +134,7 @@ func (c *Client) Recommendations(service Service) home.Load[home.Recommendations
 	return newSource(c, service, contract[home.Recommendations]{
 		expects: "a JSON object with items",
 		decode:  decodeRecommendations,
-	}).load
+	}, func(visit home.Visit) home.Visitor[home.Recommendations] { return visit.Recommendations }).load
 }
 
 // Check warns of what would make every call of the service fail: a name that

@@ -274,7 +274,7 @@ func sameVersion(kept, update http.Header) bool {
 // it is, and the kept answer is as good.
 func renew(kept, update http.Header) http.Header {
 	renewed := http.Header{"Date": update["Date"], "Age": update["Age"]}
-	for _, name := range []string{"Cache-Control", "Expires", "Vary", "Etag", "Last-Modified"} {
+	for _, name := range cachingFields() {
 		if values, ok := update[name]; ok {
 			renewed[name] = values
 		} else {
@@ -282,4 +282,20 @@ func renew(kept, update http.Header) http.Header {
 		}
 	}
 	return renewed
+}
+
+// cachingFields are what a 304 renews. Date and Age are of their own answer.
+func cachingFields() []string {
+	return []string{"Cache-Control", "Expires", "Vary", "Etag", "Last-Modified"}
+}
+
+// cachingOf returns what has to be kept of a header for renew and conditionOf.
+func cachingOf(header http.Header) http.Header {
+	caching := http.Header{}
+	for _, name := range cachingFields() {
+		if values, ok := header[name]; ok {
+			caching[name] = values
+		}
+	}
+	return caching
 }

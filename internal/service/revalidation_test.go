@@ -1,12 +1,15 @@
 package service_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"homepage/internal/home"
 )
 
 // exchange is one call of a service.
@@ -19,6 +22,21 @@ type exchange struct {
 	title     string   // what should be shown
 	terms     terms
 	err       string
+}
+
+// following goes on from what the last answer left, as the homepage does.
+func following[T any](load home.Load[T]) home.Load[T] {
+	next := load
+	return func(ctx context.Context, visit home.Visit) (home.Answer[T], error) {
+		answer, err := next(ctx, visit)
+		switch {
+		case err == nil && answer.Again != nil:
+			next = answer.Again
+		case err == nil || failure(err).Final:
+			next = load
+		}
+		return answer, err
+	}
 }
 
 func TestRevalidation(t *testing.T) {
@@ -103,7 +121,7 @@ func TestRevalidation(t *testing.T) {
 				maps.Copy(w.Header(), header(now.lines...))
 				answer(now.status, now.body)(w, r)
 			})
-			load := client.Promo(s)
+			load := following(client.Promo(s))
 			for _, now = range exchanges {
 				before := time.Now()
 				got, err := load(t.Context(), visit)
@@ -134,7 +152,7 @@ func TestValidatorsStayWithTheirURL(t *testing.T) {
 		}
 		answer(200, `{"title":"`+r.URL.Path+`"}`)(w, r)
 	})
-	load := client.Promo(s)
+	load := following(client.Promo(s))
 	for _, target = range []string{"/monday", "/monday", "/tuesday", "/tuesday"} {
 		checkPromo(t, load, target)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"homepage/internal/home"
@@ -32,18 +31,19 @@ type source[C any] struct {
 	service Service
 	name    string // the URL without secrets
 	secrets *strings.Replacer
-	kept    atomic.Pointer[kept[C]]
+	turns   *turns
+	of      func(home.Visit) home.Visitor[C] // whom the service is told of
 }
 
-// kept is the last answer that may be kept, for services that say that it is
-// still the newest.
+// kept is an answer that may be kept, for services that say that it is still
+// the newest.
 type kept[C any] struct {
 	content C
-	header  http.Header
+	header  http.Header // as far as caching goes
 	url     string
 }
 
-func newSource[C any](c *Client, service Service, contract contract[C]) *source[C] {
+func newSource[C any](c *Client, service Service, contract contract[C], of func(home.Visit) home.Visitor[C]) *source[C] {
 	// A URL that was put together may lack the slash that its text has.
 	if u, err := url.Parse(service.URL.String()); err == nil {
 		service.URL = u
@@ -51,21 +51,36 @@ func newSource[C any](c *Client, service Service, contract contract[C]) *source[
 	service.Header = alwaysTold(service, c.options.Version)
 	return &source[C]{
 		Client: c, contract: contract, service: service, name: redact.URL(service.URL),
-		secrets: secretsOf(service),
+		secrets: secretsOf(service), turns: newTurns(c.options.MaxCalls), of: of,
 	}
 }
 
 // load is a home.Load. Its errors begin with the URL and hold no value of its
-// query or of a header but for Content-Type.
+// query or of a header but for Content-Type. Of the answer to a call that told
+// of a visitor they hold nothing but the status, since it may repeat what it was
+// told.
 func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C], error) {
+	return s.ask(ctx, visit, nil)
+}
+
+// ask loads, and if there is a last answer, it asks for a newer one alone.
+func (s *source[C]) ask(ctx context.Context, visit home.Visit, last *kept[C]) (home.Answer[C], error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	last := s.kept.Load()
+	if err := s.turns.take(ctx); err != nil {
+		return home.Answer[C]{}, &home.LoadError{Err: fmt.Errorf("GET %s: %w", s.name, err), Personal: true}
+	}
+	defer s.turns.end()
 	about, condition := "", http.Header(nil)
 	if last != nil {
 		about, condition = last.url, conditionOf(last.header)
 	}
-	response, err := s.get(ctx, s.service.URL, told(s.service.Header, visit), about, condition)
+	header, values := told(s.service.Header, visit), s.of(visit).Things()
+	s.service.Forward.tell(header, values)
+	response, err := s.get(ctx, s.service.URL, header, about, condition)
+	if response != nil {
+		response.private = values != nil
+	}
 	if err != nil {
 		if _, ok := errors.AsType[redirectError](err); ok {
 			return home.Answer[C]{}, s.refused(response, err.Error())
@@ -73,7 +88,7 @@ func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C],
 		return home.Answer[C]{}, fmt.Errorf("GET %s: %w", s.name, err)
 	}
 	var content C
-	header := response.header
+	header = response.header
 	switch response.status {
 	case http.StatusOK:
 		if content, err = s.read(ctx, response); err != nil {
@@ -85,7 +100,7 @@ func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C],
 			return home.Answer[C]{}, s.refused(response, "not modified since no answer that was kept")
 		}
 		if !sameVersion(last.header, response.header) {
-			s.kept.Store(nil) // so that the next call asks for the whole
+			// It is final, so that the next call asks for the whole.
 			return home.Answer[C]{}, s.refused(response, "not modified, but of another version than the one asked about")
 		}
 		// Also when nobody asked: there is no newer answer to be had.
@@ -94,12 +109,27 @@ func (s *source[C]) load(ctx context.Context, visit home.Visit) (home.Answer[C],
 		return home.Answer[C]{}, s.refused(response, "")
 	}
 	terms := termsOf(header, response.asked, response.received, s.options.Fallback)
-	if terms.store {
-		s.kept.Store(&kept[C]{content, header, response.url})
-	} else {
-		s.kept.Store(nil)
+	answer := home.Answer[C]{
+		Content: content, At: terms.at, Fresh: terms.fresh, Revalidate: terms.revalidate, Fallback: terms.fallback,
+		Ignored: s.service.Forward.ignored(header),
 	}
-	return home.Answer[C]{Content: content, At: terms.at, Fresh: terms.fresh, Revalidate: terms.revalidate, Fallback: terms.fallback}, nil
+	if terms.store {
+		this := &kept[C]{content, cachingOf(header), response.url}
+		answer.Again = func(ctx context.Context, visit home.Visit) (home.Answer[C], error) { return s.ask(ctx, visit, this) }
+		answer.Held = this.size()
+	}
+	return answer, nil
+}
+
+// size is what it takes besides its content, in bytes.
+func (k *kept[C]) size() int {
+	size := len(k.url)
+	for _, values := range k.header {
+		for _, value := range values {
+			size += len(value)
+		}
+	}
+	return size
 }
 
 // read reads the body of an answer.
@@ -127,6 +157,13 @@ func (s *source[C]) read(ctx context.Context, response *response) (content C, er
 // fault is an answer that is not the contract's. The status says enough of some
 // that they need no reason.
 func (s *source[C]) fault(response *response, reason string) error {
+	if reason != "" {
+		reason += "; "
+	}
+	status := strings.TrimSpace(fmt.Sprint(response.status, " ", http.StatusText(response.status)))
+	if response.private {
+		return fmt.Errorf("GET %s: %sgot status %s (what else came is not shown, as it may tell of the visitor); expected 200 with %s", s.name, reason, status, s.expects)
+	}
 	contentType := "no Content-Type"
 	if value := response.header.Get("Content-Type"); value != "" {
 		contentType = "Content-Type " + s.printable(value)
@@ -135,11 +172,7 @@ func (s *source[C]) fault(response *response, reason string) error {
 	if len(response.body) > 0 {
 		body = s.printable(string(response.body))
 	}
-	if reason != "" {
-		reason += "; "
-	}
-	return fmt.Errorf("GET %s: %sgot status %s, %s, %s; expected 200 with %s", s.name, reason,
-		strings.TrimSpace(fmt.Sprint(response.status, " ", http.StatusText(response.status))), contentType, body, s.expects)
+	return fmt.Errorf("GET %s: %sgot status %s, %s, %s; expected 200 with %s", s.name, reason, status, contentType, body, s.expects)
 }
 
 // refused is an answer of another status than 200. It is final unless the
@@ -152,6 +185,8 @@ func (s *source[C]) refused(response *response, reason string) error {
 	case http.StatusPreconditionRequired, http.StatusTooManyRequests, http.StatusRequestHeaderFieldsTooLarge, http.StatusNetworkAuthenticationRequired:
 		// They must not be stored (RFC 6585).
 	default:
+		// A service that is told of visitors means this one.
+		failure.Personal = response.status >= 400 && response.status < 500 && len(s.service.Forward.things) > 0
 		if response.status >= 400 {
 			if terms := termsOf(response.header, response.asked, response.received, 0); terms.fresh.After(response.received) {
 				failure.Until = terms.fresh

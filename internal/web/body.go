@@ -12,23 +12,32 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// body is the whole body of an answer that many clients get, in either coding.
+// body is the whole body of an answer, in either coding.
 type body struct {
 	contentType string
 	plain       []byte
-	gzip        func() []byte // made when first asked for
+	gzip        func() []byte // made when first asked for, and kept; nil if the body is for one client
 	etag        string        // weak (RFC 9110, 8.8.1), since it is the same for both codings
 }
 
+// newBody returns a body that many clients get.
 func newBody(contentType string, plain []byte) *body {
-	digest := sha256.Sum256(plain)
-	return &body{contentType, plain, sync.OnceValue(func() []byte {
+	b := newBodyForOne(contentType, plain)
+	b.gzip = sync.OnceValue(func() []byte {
 		var out bytes.Buffer
 		coder := gzip.NewWriter(&out)
 		_, _ = coder.Write(plain) // out takes everything
 		_ = coder.Close()
 		return out.Bytes()
-	}), fmt.Sprintf(`W/"%x"`, digest[:12])}
+	})
+	return b
+}
+
+// newBodyForOne returns a body that one client gets. It is compressed as it goes
+// out, which takes less time but more bytes.
+func newBodyForOne(contentType string, plain []byte) *body {
+	digest := sha256.Sum256(plain)
+	return &body{contentType: contentType, plain: plain, etag: fmt.Sprintf(`W/"%x"`, digest[:12])}
 }
 
 // send answers with the body, unless the client has it.
@@ -39,7 +48,7 @@ func (b *body) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content := b.plain
-	if quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 && len(b.gzip()) < len(b.plain) { // which a PNG is not
+	if b.gzip != nil && quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 && len(b.gzip()) < len(b.plain) { // which a PNG is not
 		content = b.gzip()
 		w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
 	}

@@ -63,12 +63,17 @@ type homeSections struct {
 	recommendations *home.Section[home.Recommendations]
 }
 
+// personal tells whether the page is not for everyone.
+func (s homeSections) personal() bool { return s.promo.Personal || s.recommendations.Personal }
+
 func (s homeSections) looksSame(other homeSections) bool {
 	return looksSame(s.promo, other.promo) && looksSame(s.recommendations, other.recommendations)
 }
 
 // homePages makes homepages: whole ones, and the parts of those that are
-// streamed. What looks the same is rendered once for all who get it.
+// streamed. What looks the same is rendered once for all who get it. What is for
+// some visitors alone is rendered each time, and none of it is kept: sections are
+// small beside their HTML, so that the memory holds more of them.
 type homePages struct {
 	whole *memo[homeSections, rendered] // without a flash message
 
@@ -108,7 +113,7 @@ func newHomePages(l look, log *slog.Logger) (*homePages, error) {
 		return nil, fmt.Errorf("home.html, promo.html and recommendations.html: %w", err)
 	}
 	h := &homePages{promo: promo, recommendations: recommendations, page: page, begin: begin}
-	h.whole = newMemo(homeSections.looksSame, func(all homeSections) rendered { return h.render(nil, all) })
+	h.whole = newMemo(homeSections.personal, homeSections.looksSame, func(all homeSections) rendered { return h.render(nil, all) })
 	h.beginning, err1 = begin.render(frame[homeView]{Path: homePath})
 	h.end, err2 = end.render(frame[homeView]{Path: homePath})
 	return h, errors.Join(err1, err2)
@@ -123,7 +128,8 @@ func newSectionHTML[T content[T]](set *template.Template, name string, log *slog
 		sectionView[T]{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
 		sectionView[T]{State: home.Failed},
 		sectionView[T]{State: home.Empty})
-	return newMemo(looksSame[T], func(section *home.Section[T]) []byte {
+	personal := func(section *home.Section[T]) bool { return section.Personal }
+	return newMemo(personal, looksSame[T], func(section *home.Section[T]) []byte {
 		html, err := f.render(view(section))
 		if err != nil { // a mistake of ours; the rest of the page is worth more
 			log.Error("section not rendered", "template", name, "err", err)
@@ -136,6 +142,9 @@ func newSectionHTML[T content[T]](set *template.Template, name string, log *slog
 // entity tag holds for everyone.
 func (h *homePages) render(flash *flashMessage, all homeSections) rendered {
 	html, err := h.page.render(frame[homeView]{homePath, homeView{flash, view(all.promo), view(all.recommendations)}})
+	if flash != nil || all.personal() {
+		return rendered{newBodyForOne(htmlType, html), err}
+	}
 	return rendered{newBody(htmlType, html), err}
 }
 
@@ -143,6 +152,9 @@ func (h *homePages) render(flash *flashMessage, all homeSections) rendered {
 // the grace go out as a whole page; if one is late, the page begins without it.
 func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "private, no-cache") // it speaks to one visitor, and of now
+	for _, name := range s.Forward.Headers {
+		w.Header().Add("Vary", name)
+	}
 	if r.Method == http.MethodHead {
 		// Nobody will see the sections, so no service is called for them.
 		w.Header().Set("Content-Type", htmlType)
@@ -150,7 +162,7 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	start := time.Now()
-	page := s.Gather(r.Context(), visit(w, r))
+	page := s.Gather(r.Context(), s.visit(w, r))
 	if r.Context().Err() != nil {
 		// The visitor has left, and the flash message waits for the next visit. Should
 		// they only have closed their side, an empty 200 would mislead them.
@@ -179,10 +191,13 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 }
 
 // visit is what services may be told of a request.
-func visit(w http.ResponseWriter, r *http.Request) home.Visit {
+func (s *server) visit(w http.ResponseWriter, r *http.Request) home.Visit {
 	told := home.Visit{RequestID: requestID(w), Tracestate: strings.Join(r.Header.Values("Tracestate"), ",")}
 	if parents := r.Header.Values("Traceparent"); len(parents) == 1 { // several say nothing
 		told.Traceparent = parents[0]
+	}
+	if s.Forward.Visitor != nil {
+		told.Promo, told.Recommendations = s.Forward.Visitor(r.Header)
 	}
 	return told
 }

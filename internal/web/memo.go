@@ -2,11 +2,13 @@ package web
 
 import "sync"
 
-// memo makes values of keys and remembers the last. Whoever wants the same one
-// while it is made waits for it. It is safe for concurrent use.
+// memo makes values of keys and remembers the last of those that many want.
+// Whoever wants the same one while it is made waits for it. It is safe for
+// concurrent use.
 type memo[K, V any] struct {
-	same func(a, b K) bool
-	make func(K) V
+	personal func(K) bool // whether few want the value: it is made each time
+	same     func(a, b K) bool
+	make     func(K) V
 
 	mu    sync.Mutex
 	full  bool
@@ -14,11 +16,14 @@ type memo[K, V any] struct {
 	value V
 }
 
-func newMemo[K, V any](same func(a, b K) bool, make func(K) V) *memo[K, V] {
-	return &memo[K, V]{same: same, make: make}
+func newMemo[K, V any](personal func(K) bool, same func(a, b K) bool, make func(K) V) *memo[K, V] {
+	return &memo[K, V]{personal: personal, same: same, make: make}
 }
 
 func (m *memo[K, V]) get(key K) V {
+	if m.personal(key) {
+		return m.make(key)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.full || !m.same(m.key, key) {

@@ -24,12 +24,13 @@ import (
 	"homepage/internal/upload"
 )
 
-// Deps is all that the site uses. Every field but Meter is required.
+// Deps is all that the site uses. Every field but Forward and Meter is required.
 type Deps struct {
 	Templates   fs.FS // base.html and the pages
 	Assets      *Assets
 	SiteName    string
 	Gather      func(context.Context, home.Visit) home.Page
+	Forward     Forward                      // what services are told of visitors; the zero value if nothing
 	Certificate func() *certificate.Template // the one in service
 	Receive     func(upload.Form) ([]upload.Receipt, error)
 	Resumable   Resumable
@@ -41,6 +42,12 @@ type Deps struct {
 	Unready     func(context.Context) (reason string) // why load balancers should send visitors elsewhere, for anyone to see; or empty
 	Log         *slog.Logger
 	Meter       Meter // nil if nobody counts
+}
+
+// Forward is what of a request the homepage's services are told.
+type Forward struct {
+	Headers []string // that are looked at: homepages vary by them
+	Visitor func(http.Header) (home.Visitor[home.Promo], home.Visitor[home.Recommendations])
 }
 
 // Limits bound what visitors may upload.

@@ -1,0 +1,68 @@
+package home
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// remembered is what is known of a section for a visitor. It does not change.
+type remembered[T content] struct {
+	kept    *kept[T]    // the last answer, if it may be kept
+	failure *failure[T] // the last load, if it failed
+	began   time.Time   // when that load did
+}
+
+// cache remembers the section of nobody in particular for good, and those of
+// visitors within a number of bytes. Which of these have to go is judged by how
+// often and how lately they were asked for (W-TinyLFU), so that a flood of
+// visitors who come once doesn't push those out who come again.
+type cache[T content] struct {
+	nobody   atomic.Pointer[remembered[T]]
+	visitors *otter.Cache[Visitor[T], *remembered[T]]
+}
+
+// entrySize is what an entry takes besides its texts, in bytes: about as measured
+// with 10,000 of them.
+const entrySize = 1 << 10
+
+func newCache[T content](bytes int64) *cache[T] {
+	c := &cache[T]{visitors: otter.Must(&otter.Options[Visitor[T], *remembered[T]]{
+		MaximumWeight: uint64(max(bytes, 1)),
+		Weigher: func(v Visitor[T], r *remembered[T]) uint32 {
+			size := entrySize + len(v.values)
+			if r.kept != nil {
+				size += r.kept.Content.size() + r.kept.Held
+			}
+			return uint32(size) //nolint:gosec // a source's answer is far below 4 GiB
+		},
+		// What has to go goes at once, and not when a goroutine gets to it.
+		Executor: func(task func()) { task() },
+		Logger:   new(otter.NoopLogger), // it would log panics of the functions here, which have none
+	})}
+	c.nobody.Store(new(remembered[T]))
+	return c
+}
+
+// get never returns nil.
+func (c *cache[T]) get(v Visitor[T]) *remembered[T] {
+	if v == (Visitor[T]{}) {
+		return c.nobody.Load()
+	}
+	if r, ok := c.visitors.GetIfPresent(v); ok {
+		return r
+	}
+	return new(remembered[T])
+}
+
+func (c *cache[T]) set(v Visitor[T], r *remembered[T]) {
+	switch {
+	case v == (Visitor[T]{}):
+		c.nobody.Store(r)
+	case r.kept == nil && r.failure == nil:
+		c.visitors.Invalidate(v)
+	default:
+		c.visitors.Set(v, r)
+	}
+}
