@@ -38,12 +38,15 @@ func logFormat(stderr io.Writer, level slog.Level) func(io.Writer) slog.Handler 
 	return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 }
 
-// shortening shortens the lines of the standard library, which may quote all
-// that a service sends.
+// shortening shortens the lines of the standard library, which may quote what a
+// service sends, however long, and whatever it was told.
 type shortening struct{ slog.Handler }
 
 func (s shortening) Handle(ctx context.Context, record slog.Record) error {
 	const most = 200 // bytes
+	if before, _, quotes := strings.Cut(record.Message, `"`); quotes {
+		record.Message = before + "…"
+	}
 	if len(record.Message) > most {
 		record.Message = strings.ToValidUTF8(record.Message[:most], "") + "…"
 	}
