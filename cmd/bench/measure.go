@@ -33,6 +33,7 @@ func (b *bench) measures() []measure {
 		b.storing(),
 		b.loading(),
 		b.pausing(),
+		b.forwarding(),
 		b.memory(),
 		b.waiting(),
 		b.crowding(),

@@ -6,6 +6,7 @@ const (
 	homepageOneByOne = "homepage, one after the other"
 	homepageKeeping  = "homepage, services say max-age"
 	homepageStale    = "homepage, services say stale-while-revalidate"
+	homepageTelling  = "homepage, services are told of visitors"
 	homepagePlain    = "homepage, not compressed"
 	nginxSSI         = "nginx, SSI"
 	nginxPlain       = "nginx, SSI, not compressed"

@@ -25,6 +25,7 @@ type services struct {
 	addr  string
 	pace  atomic.Pointer[pace]
 	calls atomic.Int64
+	told  atomic.Int64 // of them, calls with a cookie
 	http  *http.Server
 }
 
@@ -49,6 +50,9 @@ func startServices(ctx context.Context) (*services, error) {
 		}
 		mux.HandleFunc("GET "+a.path, func(w http.ResponseWriter, r *http.Request) {
 			s.calls.Add(1)
+			if r.Header.Get("Cookie") != "" {
+				s.told.Add(1)
+			}
 			pace := s.pace.Load()
 			if pace.gate != nil {
 				select {

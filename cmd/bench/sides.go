@@ -36,7 +36,7 @@ type kind struct {
 
 // kinds are all there are.
 type kinds struct {
-	home, oneByOne, keeping, stale, patient, nginx, django, floor *kind
+	home, oneByOne, keeping, stale, telling, patient, nginx, django, floor *kind
 	signing
 }
 
@@ -46,6 +46,7 @@ func newKinds(t tools) kinds {
 		oneByOne: &kind{name: homepageOneByOne, command: homepageCommand("", "HOMEPAGE_CONCURRENCY=1")},
 		keeping:  &kind{name: homepageKeeping, command: homepageCommand("/kept")},
 		stale:    &kind{name: homepageStale, command: homepageCommand("/stale")},
+		telling:  &kind{name: homepageTelling, command: homepageCommand("", "PROMO_SERVICE_FORWARD=Cookie:visitor", "RECCO_SERVICE_FORWARD=Cookie:visitor")},
 		patient:  &kind{name: homepage, command: homepageCommand("", "SERVICE_TIMEOUT=30s")},
 		nginx:    &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
 		django:   &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
@@ -56,7 +57,7 @@ func newKinds(t tools) kinds {
 
 // all are those that run all the time.
 func (k kinds) all() []*kind {
-	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.nginx, k.django, k.floor)
+	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.telling, k.nginx, k.django, k.floor)
 }
 
 // compared are those whose start and memory are compared.

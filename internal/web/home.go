@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"html/template"
@@ -18,9 +19,7 @@ const skeletonStyle = "skeleton.css"
 
 // homeView is what home.html asks for.
 type homeView struct {
-	Flash           *flashMessage // what the visitor has just stored
-	Promo           sectionView[home.Promo]
-	Recommendations sectionView[home.Recommendations]
+	Flash *flashMessage // what the visitor has just stored
 }
 
 // sectionView is what the template of a section asks for.
@@ -75,15 +74,42 @@ func (s homeSections) looksSame(other homeSections) bool {
 // some visitors alone is rendered each time, and none of it is kept: sections are
 // small beside their HTML, so that the memory holds more of them.
 type homePages struct {
-	whole *memo[homeSections, rendered] // without a flash message
+	whole           *memo[homeSections, rendered] // without a flash message
+	promo           sectionPieces[home.Promo]
+	recommendations sectionPieces[home.Recommendations]
 
-	beginning       []byte // of a streamed page without a flash message
-	promo           *memo[*home.Section[home.Promo], []byte]
-	recommendations *memo[*home.Section[home.Recommendations], []byte]
-	end             []byte
+	begin, beginStreamed homePiece
+	end, endStreamed     homePiece
+}
 
-	page  fragment[frame[homeView]]
-	begin fragment[frame[homeView]]
+// homePiece is a beginning or an end of a page.
+type homePiece struct {
+	fragment[frame[homeView]]
+	plain []byte // without a flash message
+}
+
+func newHomePiece(set *template.Template, name string) (homePiece, error) {
+	f, err := bind(set, name, frame[homeView]{homePath, homeView{
+		&flashMessage{Files: []flashFile{{Name: "a-1.txt", Existed: "a.txt"}}, More: 1},
+	}})
+	if err != nil {
+		return homePiece{}, err
+	}
+	plain, err := f.render(frame[homeView]{Path: homePath})
+	return homePiece{f, plain}, err
+}
+
+func (p homePiece) with(flash *flashMessage) ([]byte, error) {
+	if flash == nil {
+		return p.plain, nil
+	}
+	return p.render(frame[homeView]{homePath, homeView{flash}})
+}
+
+// sectionPieces are what a section is on a page.
+type sectionPieces[T content[T]] struct {
+	whole    fragment[sectionView[T]]
+	streamed *memo[*home.Section[T], []byte]
 }
 
 // rendered is a page, or why there is none.
@@ -99,53 +125,66 @@ func newHomePages(l look, log *slog.Logger) (*homePages, error) {
 	}
 	offer := home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}
 	items := home.Recommendations{{Title: "T", URL: "/u", Reason: "R", Image: "/i"}, {}}
-	promo, err1 := newSectionHTML(set, "promo.html", log, offer)
-	recommendations, err2 := newSectionHTML(set, "recommendations.html", log, items)
-	examples := []frame[homeView]{{homePath, homeView{}}, {homePath, homeView{
-		&flashMessage{Files: []flashFile{{Name: "a-1.txt", Existed: "a.txt"}}, More: 1},
-		sectionView[home.Promo]{home.Stale, offer, time.Unix(0, 0)},
-		sectionView[home.Recommendations]{home.Stale, items, time.Unix(0, 0)},
-	}}}
-	page, err3 := bind(set, "base.html", examples...)
-	begin, err4 := bind(set, "begin-streamed", examples...)
-	end, err5 := bind(set, "end", examples...)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	h := &homePages{}
+	var errs [6]error
+	h.promo, errs[0] = newSectionPieces(set, "promo", log, offer)
+	h.recommendations, errs[1] = newSectionPieces(set, "recommendations", log, items)
+	h.begin, errs[2] = newHomePiece(set, "begin-whole")
+	h.beginStreamed, errs[3] = newHomePiece(set, "begin-streamed")
+	h.end, errs[4] = newHomePiece(set, "end-whole")
+	h.endStreamed, errs[5] = newHomePiece(set, "end")
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("home.html, promo.html and recommendations.html: %w", err)
 	}
-	h := &homePages{promo: promo, recommendations: recommendations, page: page, begin: begin}
 	h.whole = newMemo(homeSections.personal, homeSections.looksSame, func(all homeSections) rendered { return h.render(nil, all) })
-	h.beginning, err1 = begin.render(frame[homeView]{Path: homePath})
-	h.end, err2 = end.render(frame[homeView]{Path: homePath})
-	return h, errors.Join(err1, err2)
+	return h, nil
 }
 
-// newSectionHTML returns what the template of the name makes of a section. The
+// newSectionPieces returns what the templates of the name make of a section. The
 // example is a full one.
-func newSectionHTML[T content[T]](set *template.Template, name string, log *slog.Logger, example T) (*memo[*home.Section[T], []byte], error) {
+func newSectionPieces[T content[T]](set *template.Template, name string, log *slog.Logger, example T) (sectionPieces[T], error) {
 	var none T
-	f, err := bind(set, name,
-		sectionView[T]{State: home.Fresh, Content: example},
-		sectionView[T]{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
-		sectionView[T]{State: home.Failed},
-		sectionView[T]{State: home.Empty})
+	examples := []sectionView[T]{
+		{State: home.Fresh, Content: example},
+		{State: home.Stale, Content: example, AsOf: time.Unix(0, 0)},
+		{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
+		{State: home.Failed},
+		{State: home.Empty},
+	}
+	whole, err1 := bind(set, name, examples...)
+	streamed, err2 := bind(set, name+".html", examples...)
 	personal := func(section *home.Section[T]) bool { return section.Personal }
-	return newMemo(personal, looksSame[T], func(section *home.Section[T]) []byte {
-		html, err := f.render(view(section))
+	return sectionPieces[T]{whole, newMemo(personal, looksSame[T], func(section *home.Section[T]) []byte {
+		html, err := streamed.render(view(section))
 		if err != nil { // a mistake of ours; the rest of the page is worth more
 			log.Error("section not rendered", "template", name, "err", err)
 		}
 		return html
-	}), err
+	})}, errors.Join(err1, err2)
+}
+
+// onWhole is the section on a whole page.
+func (p sectionPieces[T]) onWhole(section *home.Section[T]) ([]byte, error) {
+	if section.State == home.Empty {
+		return nil, nil
+	}
+	return p.whole.render(view(section))
 }
 
 // render makes a whole page. It is a function of what it shows, so that its
 // entity tag holds for everyone.
 func (h *homePages) render(flash *flashMessage, all homeSections) rendered {
-	html, err := h.page.render(frame[homeView]{homePath, homeView{flash, view(all.promo), view(all.recommendations)}})
-	if flash != nil || all.personal() {
-		return rendered{newBodyForOne(htmlType, html), err}
+	beginning, err1 := h.begin.with(flash)
+	promo, err2 := h.promo.onWhole(all.promo)
+	recommendations, err3 := h.recommendations.onWhole(all.recommendations)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return rendered{err: err}
 	}
-	return rendered{newBody(htmlType, html), err}
+	html := bytes.Join([][]byte{beginning, promo, []byte("\n"), recommendations, []byte("\n"), h.end.plain}, nil)
+	if flash != nil || all.personal() {
+		return rendered{body: newBodyForOne(htmlType, html)}
+	}
+	return rendered{body: newBody(htmlType, html)}
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -230,12 +269,9 @@ func appendTiming(field []byte, name string, start, arrived time.Time, state hom
 // and each of these when it arrives. From its first byte on nothing stops the
 // page but the visitor leaving.
 func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flashMessage, page home.Page) error {
-	beginning := s.home.beginning
-	if flash != nil {
-		var err error
-		if beginning, err = s.home.begin.render(frame[homeView]{homePath, homeView{Flash: flash}}); err != nil {
-			return err
-		}
+	beginning, err := s.home.beginStreamed.with(flash)
+	if err != nil {
+		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", htmlType)
@@ -254,16 +290,16 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flash
 		select {
 		case <-promo:
 			all.promo = page.Promo.Section()
-			send(s.home.promo.get(all.promo))
+			send(s.home.promo.streamed.get(all.promo))
 			promo = nil
 		case <-recommendations:
 			all.recommendations = page.Recommendations.Section()
-			send(s.home.recommendations.get(all.recommendations))
+			send(s.home.recommendations.streamed.get(all.recommendations))
 			recommendations = nil
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler) // the visitor has left: what there is must not look whole
 		}
 	}
-	send(s.home.end)
+	send(s.home.endStreamed.plain)
 	return nil
 }
