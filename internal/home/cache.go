@@ -1,6 +1,7 @@
 package home
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,7 @@ type remembered[T content] struct {
 // visitors who come once doesn't push those out who come again.
 type cache[T content] struct {
 	nobody   atomic.Pointer[remembered[T]]
-	visitors *otter.Cache[Visitor[T], *remembered[T]]
+	visitors func() *otter.Cache[Visitor[T], *remembered[T]] // made when the first one comes
 }
 
 // entrySize is what an entry takes besides its texts, in bytes: about as measured
@@ -28,8 +29,13 @@ type cache[T content] struct {
 const entrySize = 1 << 10
 
 func newCache[T content](bytes int64) *cache[T] {
-	c := &cache[T]{visitors: otter.Must(&otter.Options[Visitor[T], *remembered[T]]{
-		MaximumWeight: uint64(max(bytes, 1)),
+	c := new(cache[T])
+	c.nobody.Store(new(remembered[T]))
+	options := &otter.Options[Visitor[T], *remembered[T]]{
+		MaximumWeight: uint64(max(bytes, 1)), //nolint:gosec // it is not negative
+		// As many as there can be, so that it is counted from the first one on who
+		// comes again. Else it would not be before the cache is half full.
+		InitialCapacity: int(min(max(bytes, 1)/entrySize, 1<<20)) + 1,
 		Weigher: func(v Visitor[T], r *remembered[T]) uint32 {
 			size := entrySize + len(v.values)
 			if r.kept != nil {
@@ -40,8 +46,8 @@ func newCache[T content](bytes int64) *cache[T] {
 		// What has to go goes at once, and not when a goroutine gets to it.
 		Executor: func(task func()) { task() },
 		Logger:   new(otter.NoopLogger), // it would log panics of the functions here, which have none
-	})}
-	c.nobody.Store(new(remembered[T]))
+	}
+	c.visitors = sync.OnceValue(func() *otter.Cache[Visitor[T], *remembered[T]] { return otter.Must(options) })
 	return c
 }
 
@@ -50,7 +56,7 @@ func (c *cache[T]) get(v Visitor[T]) *remembered[T] {
 	if v == (Visitor[T]{}) {
 		return c.nobody.Load()
 	}
-	if r, ok := c.visitors.GetIfPresent(v); ok {
+	if r, ok := c.visitors().GetIfPresent(v); ok {
 		return r
 	}
 	return new(remembered[T])
@@ -61,8 +67,8 @@ func (c *cache[T]) set(v Visitor[T], r *remembered[T]) {
 	case v == (Visitor[T]{}):
 		c.nobody.Store(r)
 	case r.kept == nil && r.failure == nil:
-		c.visitors.Invalidate(v)
+		c.visitors().Invalidate(v)
 	default:
-		c.visitors.Set(v, r)
+		c.visitors().Set(v, r)
 	}
 }
