@@ -42,7 +42,7 @@ type settings struct {
 	ServiceTimeout          time.Duration  `type:"duration above zero" default:"2s" help:"Time limit for a call to a service, from connecting to decoding its answer."`
 	StaleIfError            time.Duration  `type:"duration" default:"5m" help:"How long a service's last good answer may stand in when the service fails, if the answer sets no limit itself."`
 	HomepageGrace           time.Duration  `type:"duration" default:"50ms" help:"How long a page waits for its sections before it begins without the missing ones."`
-	HomepageCache           int64          `type:"size above zero" default:"32MiB" help:"Memory for the sections of visitors whom services can tell apart. What is for everyone is kept besides."`
+	HomepageCache           int64          `type:"size above zero" default:"32MiB" help:"Memory for the sections of visitors whom services can tell apart."`
 	HomepageConcurrency     int            `type:"number" default:"0" help:"How many services a page calls at once: 0 for all, 1 for one after the other."`
 	SampleDelay             time.Duration  `type:"duration" default:"0s" help:"How long the built-in samples take to answer."`
 	CertificateTemplate     string         `placeholder:"FILE" help:"Path or URL of a PDF with the text %timestamp% or a form field named timestamp. Without it, a built-in one is used. SIGHUP reloads it."`

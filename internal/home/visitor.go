@@ -19,11 +19,8 @@ type Visitor[T any] struct {
 }
 
 // Things are some of the things that a source is told of a visitor, by their
-// numbers from 0 on, a bit each.
+// numbers from 0 on, a bit each. So there can be 64.
 type Things uint64
-
-// MostThings is how many things a source can be told.
-const MostThings = 64
 
 // NewVisitor returns the visitor who sent these values: for each thing that the
 // source is told, the lines in which it came. A thing without lines was not sent,
