@@ -39,9 +39,11 @@ func startPersonal(t *testing.T) (url string) {
 		}
 		switch {
 		case rand.N(40) == 0:
-			http.Error(w, own, http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, own)
 		case rand.N(40) == 0:
-			http.Error(w, own, http.StatusForbidden)
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, own)
 		case rand.N(40) == 0:
 			fmt.Fprintf(w, "{%q: ", own)
 			panic(http.ErrAbortHandler)

@@ -32,7 +32,7 @@ func newCache[T content](bytes int64) *cache[T] {
 	c := new(cache[T])
 	c.nobody.Store(new(remembered[T]))
 	options := &otter.Options[Visitor[T], *remembered[T]]{
-		MaximumWeight: uint64(max(bytes, 1)), //nolint:gosec // it is not negative
+		MaximumWeight: uint64(max(bytes, 1)),
 		// As many as there can be, so that it is counted from the first one on who
 		// comes again. Else it would not be before the cache is half full.
 		InitialCapacity: int(min(max(bytes, 1)/entrySize, 1<<20)) + 1,

@@ -86,4 +86,4 @@ func (v Visitor[T]) nobody() bool { return v.values == "" }
 func (Visitor[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(visitor)") }
 
 // MarshalText returns no value either.
-func (Visitor[T]) MarshalText() ([]byte, error) { return []byte("(visitor)"), nil } //nolint:unparam // encoding.TextMarshaler
+func (Visitor[T]) MarshalText() ([]byte, error) { return []byte("(visitor)"), nil }

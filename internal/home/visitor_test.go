@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -183,12 +184,12 @@ func TestVisitorsWhoShareASectionShareItsRefresh(t *testing.T) {
 		h, _ := newPromo(t, service.load)
 		visitPromo(t.Context(), h)
 		for i := range 100 {
-			title(t, h, as([]string{"de"}, []string{fmt.Sprint(i)}))
+			title(t, h, as([]string{"de"}, []string{strconv.Itoa(i)}))
 		}
 		service.checkCalls(t, 2) // and one of those in German
 		<-time.After(2 * time.Second)
 		for i := range 100 {
-			title(t, h, as([]string{"de"}, []string{fmt.Sprint(i)}))
+			title(t, h, as([]string{"de"}, []string{strconv.Itoa(i)}))
 		}
 		<-time.After(time.Second)
 		service.checkCalls(t, 3)

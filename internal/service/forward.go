@@ -1,7 +1,6 @@
 package service
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -62,10 +61,10 @@ func parseThing(name string) (thing, error) {
 	case ok:
 		return thing{header, cookie}, nil
 	case header == "Cookie":
-		return thing{}, errors.New("Cookie can't be forwarded whole, as it holds whatever the site has set; name single cookies, such as Cookie:visitor")
+		return thing{}, fmt.Errorf("%s can't be forwarded whole, as it holds whatever the site has set; name single cookies, such as Cookie:visitor", header)
 	case header == "Authorization":
 		// A shared cache would not be allowed to keep the answers either (RFC 9111, 3.5).
-		return thing{}, errors.New("Authorization can't be forwarded, as it holds a password or token that the visitor gave to this site and not to the service; have the proxy that checks it set a header of its own, and forward that")
+		return thing{}, fmt.Errorf("%s can't be forwarded, as it holds a password or token that the visitor gave to this site and not to the service; have the proxy that checks it set a header of its own, and forward that", header)
 	case header == "Accept" || header == "Cache-Control" || header == "Pragma" || reserved(header) || strings.HasPrefix(header, "Content-"):
 		return thing{}, fmt.Errorf("%s can't be forwarded, as it is about the connection or the message and not about the visitor", header)
 	}
