@@ -71,8 +71,8 @@ func TestNoVisitorSeesAnothersPage(t *testing.T) {
 		p := start(t, map[string]string{
 			"PROMO_SERVICE_URL": service, "PROMO_SERVICE_FORWARD": "Cookie:visitor",
 			"RECCO_SERVICE_URL": service, "RECCO_SERVICE_FORWARD": "Accept-Language, Cookie:visitor",
-			"HOMEPAGE_CACHE": "512KiB", "HOMEPAGE_GRACE": "3ms", "SERVICE_MAX_CALLS": "16",
-			"METRICS_ADDR": "127.0.0.1:0", "LOG_LEVEL": "debug",
+			"HOMEPAGE_CACHE": "1MiB", "HOMEPAGE_GRACE": "3ms", "SERVICE_MAX_CALLS": "16",
+			"METRICS_ADDR": "127.0.0.1:0", "LOG_LEVEL": "info",
 		})
 		logs.Go(func() {
 			for line := range p.lines {
