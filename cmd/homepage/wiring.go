@@ -113,8 +113,18 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 		recco.URL = cmp.Or(recco.URL, base.JoinPath(sample.ReccoPath))
 		samples = base.String()
 	}
-	homepage := home.New(life, log, s.HomepageConcurrency, s.HomepageGrace, s.cacheOfSection(),
-		countLoads(counts, "promo", client.Promo(promo)), countLoads(counts, "recommendations", client.Recommendations(recco)))
+	look, err := web.NewLook(files.templates, assets, s.SiteName, log)
+	if err != nil {
+		return inSiteFolder(s.SiteFolder, err)
+	}
+	homepage := home.New(life, home.Options{
+		Log:                 log,
+		Concurrency:         s.HomepageConcurrency,
+		Grace:               s.HomepageGrace,
+		CacheBytes:          s.cacheOfSection(),
+		ShowPromo:           look.Promo,
+		ShowRecommendations: look.Recommendations,
+	}, countLoads(counts, "promo", client.Promo(promo)), countLoads(counts, "recommendations", client.Recommendations(recco)))
 
 	cookieKey := []byte(s.CookieKey)
 	if cookieKey == nil {
@@ -128,9 +138,7 @@ func serveSite(ctx context.Context, orders *orders, s settings, log *slog.Logger
 	server := serve.New(serve.Timeouts{Idle: s.IdleTimeout, Drain: s.ShutdownTimeout}, log)
 	server.Leaving = orders.delay.Late
 	site, err := web.New(web.Deps{
-		Templates:   files.templates,
-		Assets:      assets,
-		SiteName:    s.SiteName,
+		Look:        look,
 		Gather:      homepage.Gather,
 		Forward:     forwarding(s, log),
 		Certificate: certificate.Template,

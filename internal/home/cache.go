@@ -15,6 +15,17 @@ type remembered[T content] struct {
 	began   time.Time   // when that load did
 }
 
+// size is what it takes besides what every entry takes, in bytes.
+func (r *remembered[T]) size() (size int) {
+	if r.kept != nil {
+		size += r.kept.Content.size() + r.kept.Held + r.kept.fresh.HTML.size() + r.kept.stale.HTML.size()
+	}
+	if r.failure != nil {
+		size += r.failure.section.HTML.size()
+	}
+	return size
+}
+
 // cache remembers the section of nobody in particular for good, and those of
 // visitors within a number of bytes. Which of these have to go is judged by how
 // often and how lately they were asked for (W-TinyLFU), so that a flood of
@@ -37,11 +48,7 @@ func newCache[T content](bytes int64) *cache[T] {
 		// comes again. Else it would not be before the cache is half full.
 		InitialCapacity: int(min(max(bytes, 1)/entrySize, 1<<20)) + 1,
 		Weigher: func(v Visitor[T], r *remembered[T]) uint32 {
-			size := entrySize + len(v.values)
-			if r.kept != nil {
-				size += r.kept.Content.size() + r.kept.Held
-			}
-			return uint32(size) //nolint:gosec // a source's answer is far below 4 GiB
+			return uint32(entrySize + len(v.values) + r.size()) //nolint:gosec // a source's answer is far below 4 GiB
 		},
 		// What has to go goes at once, and not when a goroutine gets to it.
 		Executor: func(task func()) { task() },

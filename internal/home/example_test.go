@@ -20,7 +20,7 @@ func Example() {
 	recommendations := func(context.Context, home.Visit) (home.Answer[home.Recommendations], error) {
 		return home.Answer[home.Recommendations]{}, errors.New("connection refused")
 	}
-	homepage := home.New(ctx, slog.New(slog.DiscardHandler), 0, time.Minute, 1<<20, promo, recommendations)
+	homepage := home.New(ctx, home.Options{Log: slog.New(slog.DiscardHandler), Grace: time.Minute, CacheBytes: 1 << 20}, promo, recommendations)
 
 	page := homepage.Gather(ctx, home.Visit{})
 	<-page.Promo.Arrived()

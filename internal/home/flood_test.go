@@ -23,7 +23,7 @@ func flooded(tb testing.TB, cacheBytes int64) (h *home.Home, loads *int) {
 		return home.Answer[home.Promo]{Content: home.Promo{Title: told(visit), Text: strings.Clone(text)}, Fresh: time.Now().Add(time.Hour)}, nil
 	}
 	always := home.Answer[home.Recommendations]{Content: recommendations, Fresh: time.Now().Add(time.Hour)}
-	return home.New(tb.Context(), slog.New(slog.DiscardHandler), 0, time.Minute, cacheBytes, load,
+	return home.New(tb.Context(), home.Options{Log: slog.New(slog.DiscardHandler), Grace: time.Minute, CacheBytes: cacheBytes}, load,
 		func(context.Context, home.Visit) (home.Answer[home.Recommendations], error) { return always, nil }), loads
 }
 

@@ -71,21 +71,32 @@ type Home struct {
 	grace           time.Duration
 }
 
-// New returns a homepage whose content comes from the two loads, of which a
-// page runs at most limit at once: 1 is one after the other, 0 is both
-// together. A page waits for sections that are nearly there for as long as
-// grace. Loads outlive the visitors who caused them, but not life. Failures are
-// logged once a load. Of the sections of nobody in particular the last ones are
-// kept, and besides them those of visitors, of each section within so many bytes.
-func New(life context.Context, log *slog.Logger, limit int, grace time.Duration, cacheBytes int64, promo Load[Promo], recommendations Load[Recommendations]) *Home {
+// Options are what all homepages have in common.
+type Options struct {
+	Log         *slog.Logger  // of failures, once a load
+	Concurrency int           // how many loads a page runs at once: 1 is one after the other, 0 is both together
+	Grace       time.Duration // how long a page waits for sections that are nearly there
+	// CacheBytes bounds, of each section, those that are kept for visitors. That
+	// of nobody in particular is kept besides.
+	CacheBytes int64
+
+	// What pages show of a section, made once it is there. They may be nil.
+	ShowPromo           func(*Section[Promo]) *HTML
+	ShowRecommendations func(*Section[Recommendations]) *HTML
+}
+
+// New returns a homepage whose content comes from the two loads. They outlive
+// the visitors who caused them, but not life.
+func New(life context.Context, options Options, promo Load[Promo], recommendations Load[Recommendations]) *Home {
+	limit := options.Concurrency
 	if limit <= 0 {
 		limit = -1 // errgroup's word for no limit
 	}
 	return &Home{
-		promo:           newSource(life, log.With("section", "promo"), grace, cacheBytes, func(v Visit) Visitor[Promo] { return v.Promo }, promo),
-		recommendations: newSource(life, log.With("section", "recommendations"), grace, cacheBytes, func(v Visit) Visitor[Recommendations] { return v.Recommendations }, recommendations),
+		promo:           newSource(life, options, "promo", func(v Visit) Visitor[Promo] { return v.Promo }, promo, options.ShowPromo),
+		recommendations: newSource(life, options, "recommendations", func(v Visit) Visitor[Recommendations] { return v.Recommendations }, recommendations, options.ShowRecommendations),
 		limit:           limit,
-		grace:           grace,
+		grace:           options.Grace,
 	}
 }
 

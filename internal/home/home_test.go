@@ -75,7 +75,7 @@ func after[T any](delay time.Duration, content T, err error) home.Load[T] {
 func newHome(t *testing.T, limit int, promo home.Load[home.Promo], recommendations home.Load[home.Recommendations]) (*home.Home, *bytes.Buffer) {
 	t.Helper()
 	log := new(bytes.Buffer)
-	return home.New(t.Context(), slog.New(slog.NewJSONHandler(log, nil)), limit, 0, 1<<20, promo, recommendations), log
+	return home.New(t.Context(), home.Options{Log: slog.New(slog.NewJSONHandler(log, nil)), Concurrency: limit, CacheBytes: 1 << 20}, promo, recommendations), log
 }
 
 // newPromo returns a homepage whose promo alone matters, and its log.
@@ -226,7 +226,7 @@ func TestVisitorsShareNoLoadThatIsOver(t *testing.T) {
 				quick := &service[home.Promo]{answer: home.Answer[home.Promo]{Content: promo, Fresh: time.Now().Add(test.fresh)}, delay: time.Millisecond}
 				slow := &service[home.Recommendations]{answer: home.Answer[home.Recommendations]{Content: recommendations}, delay: time.Second}
 				const grace = 50 * time.Millisecond // nobody who waits holds up the loads of others
-				h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, grace, 1<<20, quick.load, slow.load)
+				h := home.New(t.Context(), home.Options{Log: slog.New(slog.DiscardHandler), Grace: grace, CacheBytes: 1 << 20}, quick.load, slow.load)
 				var visitors sync.WaitGroup
 				for range 3 { // at 0, 10 and 20 ms
 					visitors.Go(func() {
@@ -260,7 +260,7 @@ func TestGrace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, test.grace, 1<<20, after(a, promo, nil), after(b, recommendations, nil))
+				h := home.New(t.Context(), home.Options{Log: slog.New(slog.DiscardHandler), Grace: test.grace, CacheBytes: 1 << 20}, after(a, promo, nil), after(b, recommendations, nil))
 				ctx, leave := context.WithTimeout(t.Context(), test.leave)
 				defer leave()
 				start := time.Now()
@@ -319,7 +319,7 @@ func TestLoadsEndWithTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
 		log := new(bytes.Buffer)
-		h := home.New(life, slog.New(slog.NewJSONHandler(log, nil)), 0, 0, 1<<20, after(time.Hour, promo, nil), after(time.Hour, recommendations, nil))
+		h := home.New(life, home.Options{Log: slog.New(slog.NewJSONHandler(log, nil)), CacheBytes: 1 << 20}, after(time.Hour, promo, nil), after(time.Hour, recommendations, nil))
 		page := h.Gather(t.Context(), home.Visit{})
 		synctest.Wait()
 		end()
@@ -543,7 +543,7 @@ func TestAServiceThatKeepsFailing(t *testing.T) {
 func TestQuickFailuresAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := &service[home.Promo]{err: errRefused, delay: time.Millisecond}
-		h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, time.Millisecond, 1<<20, refused.load, after(0, recommendations, nil))
+		h := home.New(t.Context(), home.Options{Log: slog.New(slog.DiscardHandler), Grace: time.Millisecond, CacheBytes: 1 << 20}, refused.load, after(0, recommendations, nil))
 		visitPromo(t.Context(), h)
 		refused.set(func(s *service[home.Promo]) { s.err, s.answer.Content = nil, promo })
 		if got := visitPromo(t.Context(), h); got.State != home.Fresh {

@@ -21,7 +21,23 @@ type Section[T any] struct {
 	At      time.Time // when the source made Content
 	Arrived time.Time // when that load was over
 
-	Personal bool // it is for visitors of whom the source was told the same, and not for everyone
+	Personal bool  // it is for visitors of whom the source was told the same, and not for everyone
+	HTML     *HTML // what pages show of it, see Options; nil if nobody makes that beforehand
+}
+
+// HTML is what pages show of a section. It is made when the section arrives, and
+// kept with it.
+type HTML struct {
+	Plain    []byte
+	Deflated []byte // the same (RFC 1951), such that it can stand between others
+}
+
+// size is what it takes, in bytes.
+func (h *HTML) size() int {
+	if h == nil {
+		return 0
+	}
+	return len(h.Plain) + len(h.Deflated)
 }
 
 // Future is a section that may still be on its way. It is safe for concurrent

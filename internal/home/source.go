@@ -40,6 +40,7 @@ type source[T content] struct {
 	grace   time.Duration
 	of      func(Visit) Visitor[T]  // whom the source is told of
 	load    func(Visit) *Section[T] // calls the source
+	show    func(*Section[T]) *HTML // or nil
 	breaker *gobreaker.CircuitBreaker[Answer[T]]
 	trouble atomic.Pointer[trouble] // the last failure that was the source's; nil if there was none
 	cache   *cache[T]
@@ -70,8 +71,12 @@ type failure[T content] struct {
 	shared  time.Time // until then nobody else waits to see it happen again
 }
 
-func newSource[T content](life context.Context, log *slog.Logger, grace time.Duration, cacheBytes int64, of func(Visit) Visitor[T], load Load[T]) *source[T] {
-	s := &source[T]{log: log, grace: grace, of: of, cache: newCache[T](cacheBytes), running: map[Visitor[T]]*Future[T]{}}
+func newSource[T content](life context.Context, options Options, name string, of func(Visit) Visitor[T], load Load[T], show func(*Section[T]) *HTML) *source[T] {
+	log := options.Log.With("section", name)
+	s := &source[T]{
+		log: log, grace: options.Grace, of: of, show: show,
+		cache: newCache[T](options.CacheBytes), running: map[Visitor[T]]*Future[T]{},
+	}
 	s.load = func(visit Visit) *Section[T] { return s.loadAnew(life, load, visit) }
 	s.breaker = gobreaker.NewCircuitBreaker[Answer[T]](gobreaker.Settings{
 		Timeout:     restTime,
@@ -267,7 +272,7 @@ func (s *source[T]) refuse(this attempt[T], err error) *Section[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.cache.get(s.common(this.visitor))
-	failed := failure[T]{section: standIn(last.kept, err, this.ended)}
+	failed := failure[T]{section: s.standIn(last.kept, err, this.ended)}
 	if last.failure != nil {
 		failed.rests = last.failure.rests
 	}
@@ -286,19 +291,27 @@ func (s *source[T]) fail(this attempt[T], err error, final bool, failed failure[
 	if final {
 		kept = nil
 	}
-	failed.section = standIn(kept, err, this.ended)
+	failed.section = s.standIn(kept, err, this.ended)
 	s.rememberFailure(this, kept, failed)
 	return failed.section
 }
 
 // standIn returns what is shown for a failure.
-func standIn[T content](kept *kept[T], err error, now time.Time) *Section[T] {
+func (s *source[T]) standIn(kept *kept[T], err error, now time.Time) *Section[T] {
 	if kept == nil || !before(now, kept.Fallback) {
-		return &Section[T]{State: Failed, Err: err, Arrived: now}
+		return s.shown(Section[T]{State: Failed, Err: err, Arrived: now})
 	}
 	stale := *kept.stale
 	stale.Err, stale.Arrived = err, now
-	return &stale
+	return s.shown(stale)
+}
+
+// shown returns the section with what pages show of it.
+func (s *source[T]) shown(section Section[T]) *Section[T] {
+	if s.show != nil {
+		section.HTML = s.show(&section)
+	}
+	return &section
 }
 
 // rememberFailure doesn't touch what visitors share who differ: the failure is
@@ -326,20 +339,25 @@ func (s *source[T]) remember(this attempt[T], visitor Visitor[T], now remembered
 // it makes. It forgets the one before in any case, so that an older answer is
 // never shown after a newer one.
 func (s *source[T]) keep(this attempt[T], answer Answer[T]) *Section[T] {
-	fresh := &Section[T]{State: Fresh, Content: answer.Content, At: answer.At, Arrived: this.ended}
+	section := Section[T]{State: Fresh, Content: answer.Content, At: answer.At, Arrived: this.ended}
 	if answer.Content.Empty() {
-		fresh = &Section[T]{State: Empty, At: answer.At, Arrived: this.ended}
+		section = Section[T]{State: Empty, At: answer.At, Arrived: this.ended}
 	}
-	fresh.Personal = !this.visitor.without(answer.Ignored).nobody()
-	stale := *fresh
+	section.Personal = !this.visitor.without(answer.Ignored).nobody()
+	fresh := s.shown(section)
+	stale := &section
 	if stale.State == Fresh {
 		stale.State = Stale
 	}
+	now := this.ended
+	if before(now, answer.Revalidate) {
+		stale = s.shown(section)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := this.ended; before(now, answer.Fresh) || before(now, answer.Revalidate) || before(now, answer.Fallback) || answer.Again != nil {
+	if before(now, answer.Fresh) || before(now, answer.Revalidate) || before(now, answer.Fallback) || answer.Again != nil {
 		s.ignore(answer.Ignored)
-		s.remember(this, s.common(this.visitor), remembered[T]{kept: &kept[T]{answer, fresh, &stale}})
+		s.remember(this, s.common(this.visitor), remembered[T]{kept: &kept[T]{answer, fresh, stale}})
 	} else if s.common(this.visitor) == this.visitor {
 		s.remember(this, this.visitor, remembered[T]{})
 	}

@@ -378,7 +378,7 @@ func TestNoVisitorSeesAnothersSection(t *testing.T) {
 			}
 			return answer, nil
 		}
-		h := home.New(t.Context(), slog.New(slog.DiscardHandler), 0, 10*time.Millisecond, bytes, load, after(0, recommendations, nil))
+		h := home.New(t.Context(), home.Options{Log: slog.New(slog.DiscardHandler), Grace: 10 * time.Millisecond, CacheBytes: bytes}, load, after(0, recommendations, nil))
 		var group sync.WaitGroup
 		var mu sync.Mutex
 		seen := map[home.State]int{}

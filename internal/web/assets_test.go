@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"homepage/internal/web"
+	"homepage/templates"
 )
 
 func mapFS(files map[string]string) fstest.MapFS {
@@ -42,7 +43,9 @@ func TestAssetsNameEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deps.Assets = assets
+	if deps.Look, err = web.NewLook(templates.FS, assets, "", deps.Log); err != nil {
+		t.Fatal(err)
+	}
 	handler, err := web.New(deps)
 	if err != nil {
 		t.Fatal(err)

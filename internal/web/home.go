@@ -1,14 +1,14 @@
 package web
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"html/template"
-	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"homepage/internal/home"
@@ -22,70 +22,32 @@ type homeView struct {
 	Flash *flashMessage // what the visitor has just stored
 }
 
-// sectionView is what the template of a section asks for.
-type sectionView[T any] struct {
-	State   home.State
-	Content T
-	AsOf    time.Time // when Content was made, if there should be something newer
-}
-
-// Failed tells whether there is nothing to show because something went wrong.
-func (v sectionView[T]) Failed() bool { return v.State == home.Failed }
-
-// Empty tells whether there is nothing to show today.
-func (v sectionView[T]) Empty() bool { return v.State == home.Empty }
-
-func view[T any](section *home.Section[T]) sectionView[T] {
-	return sectionView[T]{section.State, section.Content, asOf(section)}
-}
-
-// asOf returns when the section's content was made, if its visitors should know
-// because there was nothing newer to be had.
-func asOf[T any](section *home.Section[T]) time.Time {
-	if section.State != home.Stale || section.Err == nil {
-		return time.Time{}
-	}
-	return section.At.UTC()
-}
-
-// content is what can be shown in a section.
-type content[T any] interface{ Equal(other T) bool }
-
-// looksSame tells whether visitors see no difference between two sections.
-func looksSame[T content[T]](a, b *home.Section[T]) bool {
-	return a == b || a.State == b.State && asOf(a).Equal(asOf(b)) && a.Content.Equal(b.Content)
-}
-
 // homeSections are the sections of a whole page.
 type homeSections struct {
 	promo           *home.Section[home.Promo]
 	recommendations *home.Section[home.Recommendations]
 }
 
-// personal tells whether the page is not for everyone.
-func (s homeSections) personal() bool { return s.promo.Personal || s.recommendations.Personal }
-
-func (s homeSections) looksSame(other homeSections) bool {
-	return looksSame(s.promo, other.promo) && looksSame(s.recommendations, other.recommendations)
-}
-
 // homePages makes homepages: whole ones, and the parts of those that are
-// streamed. What looks the same is rendered once for all who get it. What is for
-// some visitors alone is rendered each time, and none of it is kept: sections are
-// small beside their HTML, so that the memory holds more of them.
+// streamed.
 type homePages struct {
-	whole           *memo[homeSections, rendered] // without a flash message
-	promo           sectionPieces[home.Promo]
-	recommendations sectionPieces[home.Recommendations]
+	*Look
 
 	begin, beginStreamed homePiece
 	end, endStreamed     homePiece
+	last                 atomic.Pointer[madePage]
+}
+
+// madePage is a page for everyone, and what it is made of.
+type madePage struct {
+	promo, recommendations *home.HTML
+	body                   *body
 }
 
 // homePiece is a beginning or an end of a page.
 type homePiece struct {
 	fragment[frame[homeView]]
-	plain []byte // without a flash message
+	plain *home.HTML // without a flash message
 }
 
 func newHomePiece(set *template.Template, name string) (homePiece, error) {
@@ -96,95 +58,52 @@ func newHomePiece(set *template.Template, name string) (homePiece, error) {
 		return homePiece{}, err
 	}
 	plain, err := f.render(frame[homeView]{Path: homePath})
-	return homePiece{f, plain}, err
+	return homePiece{f, newHTML(plain)}, err
 }
 
-func (p homePiece) with(flash *flashMessage) ([]byte, error) {
+func (p homePiece) with(flash *flashMessage) (*home.HTML, error) {
 	if flash == nil {
 		return p.plain, nil
 	}
-	return p.render(frame[homeView]{homePath, homeView{flash}})
+	html, err := p.render(frame[homeView]{homePath, homeView{flash}})
+	return newHTML(html), err
 }
 
-// sectionPieces are what a section is on a page.
-type sectionPieces[T content[T]] struct {
-	whole    fragment[sectionView[T]]
-	streamed *memo[*home.Section[T], []byte]
-}
-
-// rendered is a page, or why there is none.
-type rendered struct {
-	body *body
-	err  error
-}
-
-func newHomePages(l look, log *slog.Logger) (*homePages, error) {
-	set, err := l.parse("base.html", "home.html", "promo.html", "recommendations.html", "as-of.html")
+func newHomePages(l siteLook) (*homePages, error) {
+	set, err := l.parse("base.html", "home.html")
 	if err != nil {
 		return nil, err
 	}
-	offer := home.Promo{Title: "T", Text: "X", URL: "/u", Action: "A", Image: "/i"}
-	items := home.Recommendations{{Title: "T", URL: "/u", Reason: "R", Image: "/i"}, {}}
-	h := &homePages{}
-	var errs [6]error
-	h.promo, errs[0] = newSectionPieces(set, "promo", log, offer)
-	h.recommendations, errs[1] = newSectionPieces(set, "recommendations", log, items)
-	h.begin, errs[2] = newHomePiece(set, "begin-whole")
-	h.beginStreamed, errs[3] = newHomePiece(set, "begin-streamed")
-	h.end, errs[4] = newHomePiece(set, "end-whole")
-	h.endStreamed, errs[5] = newHomePiece(set, "end")
+	h := &homePages{Look: l.Look}
+	var errs [4]error
+	h.begin, errs[0] = newHomePiece(set, "begin-whole")
+	h.beginStreamed, errs[1] = newHomePiece(set, "begin-streamed")
+	h.end, errs[2] = newHomePiece(set, "end-whole")
+	h.endStreamed, errs[3] = newHomePiece(set, "end")
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("home.html, promo.html and recommendations.html: %w", err)
+		return nil, fmt.Errorf("home.html: %w", err)
 	}
-	h.whole = newMemo(homeSections.personal, homeSections.looksSame, func(all homeSections) rendered { return h.render(nil, all) })
 	return h, nil
 }
 
-// newSectionPieces returns what the templates of the name make of a section. The
-// example is a full one.
-func newSectionPieces[T content[T]](set *template.Template, name string, log *slog.Logger, example T) (sectionPieces[T], error) {
-	var none T
-	examples := []sectionView[T]{
-		{State: home.Fresh, Content: example},
-		{State: home.Stale, Content: example, AsOf: time.Unix(0, 0)},
-		{State: home.Stale, Content: none, AsOf: time.Unix(0, 0)},
-		{State: home.Failed},
-		{State: home.Empty},
-	}
-	whole, err1 := bind(set, name, examples...)
-	streamed, err2 := bind(set, name+".html", examples...)
-	personal := func(section *home.Section[T]) bool { return section.Personal }
-	return sectionPieces[T]{whole, newMemo(personal, looksSame[T], func(section *home.Section[T]) []byte {
-		html, err := streamed.render(view(section))
-		if err != nil { // a mistake of ours; the rest of the page is worth more
-			log.Error("section not rendered", "template", name, "err", err)
+// whole makes a whole page. It is a function of what it shows, so that its
+// entity tag holds for everyone. The last page for everyone is kept; those for
+// some visitors alone are not, but their sections are, so that they are soon made.
+func (h *homePages) whole(flash *flashMessage, all homeSections) (*body, error) {
+	promo, recommendations := h.promo.of(all.promo), h.recommendations.of(all.recommendations)
+	if flash == nil && !all.promo.Personal && !all.recommendations.Personal {
+		if last := h.last.Load(); last != nil && last.promo == promo && last.recommendations == recommendations {
+			return last.body, nil
 		}
-		return html
-	})}, errors.Join(err1, err2)
-}
-
-// onWhole is the section on a whole page.
-func (p sectionPieces[T]) onWhole(section *home.Section[T]) ([]byte, error) {
-	if section.State == home.Empty {
-		return nil, nil
+		made := newBody(htmlType, slices.Concat(h.begin.plain.Plain, promo.Plain, recommendations.Plain, h.end.plain.Plain))
+		h.last.Store(&madePage{promo, recommendations, made})
+		return made, nil
 	}
-	return p.whole.render(view(section))
-}
-
-// render makes a whole page. It is a function of what it shows, so that its
-// entity tag holds for everyone.
-func (h *homePages) render(flash *flashMessage, all homeSections) rendered {
-	beginning, err1 := h.begin.with(flash)
-	promo, err2 := h.promo.onWhole(all.promo)
-	recommendations, err3 := h.recommendations.onWhole(all.recommendations)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return rendered{err: err}
+	begin, err := h.begin.with(flash)
+	if err != nil {
+		return nil, err
 	}
-	html := bytes.Join([][]byte{beginning, promo, []byte("\n"), recommendations, []byte("\n"), h.end.plain}, nil)
-	if flash != nil || all.personal() {
-		return rendered{body: newBodyForOne(htmlType, html)}
-	}
-	return rendered{body: newBody(htmlType, html)}
+	return newJoined(begin, promo, recommendations, h.end.plain), nil
 }
 
 // showHome answers 200 whatever the services do. Sections that arrive within
@@ -216,16 +135,12 @@ func (s *server) showHome(w http.ResponseWriter, r *http.Request) error {
 	if all.promo == nil || all.recommendations == nil {
 		return s.streamHome(w, r, flash, page)
 	}
-	whole := s.home.whole.get
-	if flash != nil {
-		whole = func(all homeSections) rendered { return s.home.render(flash, all) }
-	}
-	made := whole(all)
-	if made.err != nil {
-		return made.err
+	made, err := s.home.whole(flash, all)
+	if err != nil {
+		return err
 	}
 	s.countShown(all)
-	made.body.send(w, r)
+	made.send(w, r)
 	return nil
 }
 
@@ -278,11 +193,11 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flash
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the pieces back
 	w.WriteHeader(http.StatusOK)
 	out := newPieceWriter(w)
-	send := func(piece []byte) { // errors mean that the visitor has left
-		_, _ = out.Write(piece)
+	send := func(pieces ...[]byte) { // errors mean that the visitor has left
+		_, _ = out.Write(slices.Concat(pieces...))
 		_ = out.conn.Flush()
 	}
-	send(beginning)
+	send(beginning.Plain)
 	var all homeSections // that went out
 	defer func() { s.countShown(all) }()
 	promo, recommendations := page.Promo.Arrived(), page.Recommendations.Arrived()
@@ -290,16 +205,16 @@ func (s *server) streamHome(w http.ResponseWriter, r *http.Request, flash *flash
 		select {
 		case <-promo:
 			all.promo = page.Promo.Section()
-			send(s.home.promo.streamed.get(all.promo))
+			send(s.home.promo.arrivals[all.promo.State], s.home.promo.of(all.promo).Plain)
 			promo = nil
 		case <-recommendations:
 			all.recommendations = page.Recommendations.Section()
-			send(s.home.recommendations.streamed.get(all.recommendations))
+			send(s.home.recommendations.arrivals[all.recommendations.State], s.home.recommendations.of(all.recommendations).Plain)
 			recommendations = nil
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler) // the visitor has left: what there is must not look whole
 		}
 	}
-	send(s.home.endStreamed.plain)
+	send(s.home.endStreamed.plain.Plain)
 	return nil
 }

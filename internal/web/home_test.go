@@ -25,6 +25,7 @@ import (
 	"homepage/internal/home"
 	"homepage/internal/upload"
 	"homepage/internal/web"
+	"homepage/static"
 )
 
 // standIn is the section when its last load has failed.
@@ -485,11 +486,9 @@ func TestNotModified(t *testing.T) {
 func TestAnotherFrameIsAnotherPage(t *testing.T) {
 	tag := get(t, newSite(t), "/").header.Get("ETag")
 	for _, before := range []string{"<main", "</body>"} {
-		changed := newSite(t, func(d *web.Deps) {
-			files := copyTemplates(t)
-			files["base.html"].Data = bytes.Replace(files["base.html"].Data, []byte(before), []byte("<p>News!</p>"+before), 1)
-			d.Templates = files
-		})
+		files := copyTemplates(t)
+		files["base.html"].Data = bytes.Replace(files["base.html"].Data, []byte(before), []byte("<p>News!</p>"+before), 1)
+		changed := newSite(t, withLook(t, files, static.FS, "Lamplight Library"))
 		if got := get(t, changed, "/", "If-None-Match", tag); got.status != http.StatusOK {
 			t.Errorf("news before %s: status %d, want the new page", before, got.status)
 		}

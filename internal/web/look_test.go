@@ -3,21 +3,21 @@ package web_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
 
-	"homepage/internal/web"
+	"homepage/static"
+	"homepage/templates"
 )
 
 // A name with all that HTML gives a meaning stands as it is wherever the site
 // is named.
 func TestTheSitesNameIsEscaped(t *testing.T) {
 	const name = `Tom & Jerry's <b>"Books"</b> </title>`
-	s := newSite(t, func(d *web.Deps) { d.SiteName = name })
+	s := newSite(t, withLook(t, templates.FS, static.FS, name))
 	for path, want := range map[string]int{"/": 6, "/upload": 6, "/nothing": 6} {
 		page := get(t, s, path).body
 		document, err := html.Parse(strings.NewReader(page))
@@ -50,7 +50,7 @@ func TestThePolicyAdmitsAnotherStyle(t *testing.T) {
 	files := copyTemplates(t)
 	files["skeleton.css"].Data = []byte("\r\n.hero { color: red; }\r.late { color: blue; }\r\n")
 	_, change := late()
-	s := newSite(t, change, func(d *web.Deps) { d.Templates = files })
+	s := newSite(t, change, withLook(t, files, static.FS, ""))
 	got := open(t, s, "identity")
 	got.until(t, "</style>")
 	page := got.read.String()
@@ -61,10 +61,8 @@ func TestThePolicyAdmitsAnotherStyle(t *testing.T) {
 		t.Errorf("the policy %s is not of the style %q", policy, style)
 	}
 	for name, broken := range map[string]string{"not UTF-8": "\xff", "with a NUL": "a\x00", "with the element's end": "/* </STYLE> */"} {
-		all, _ := deps(t, io.Discard)
 		files["skeleton.css"].Data = []byte(broken)
-		all.Templates = files
-		if _, err := web.New(all); err == nil || !strings.Contains(err.Error(), "skeleton.css") {
+		if err := tryTemplates(t, files); err == nil || !strings.Contains(err.Error(), "skeleton.css") {
 			t.Errorf("%s: error %v, want one that names the file", name, err)
 		}
 	}

@@ -13,19 +13,30 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
+
+	"homepage/internal/home"
 )
 
-// look is what all pages are made of.
-type look struct {
-	files  fs.FS
+// Look is what pages are made of.
+type Look struct {
+	files  fs.FS // templates
 	assets *Assets
 	name   string       // the site's
 	style  template.CSS // of skeletonStyle; the policy of pages has its digest
-	signed bool         // certificates are, so that pages lead to where they are verified
+
+	promo           sectionHTML[home.Promo]
+	recommendations sectionHTML[home.Recommendations]
+}
+
+// siteLook is the look of a site.
+type siteLook struct {
+	*Look
+
+	signed bool // certificates are, so that pages lead to where they are verified
 }
 
 // parse parses the named templates, and what the site says of itself, as one set.
-func (l look) parse(names ...string) (*template.Template, error) {
+func (l siteLook) parse(names ...string) (*template.Template, error) {
 	funcs := template.FuncMap{
 		"site":   func() string { return l.name },
 		"asset":  l.assets.URL,
@@ -82,7 +93,7 @@ type frame[T any] struct {
 	Data T
 }
 
-func newPage[T any](l look, name string, examples ...T) (page[T], error) {
+func newPage[T any](l siteLook, name string, examples ...T) (page[T], error) {
 	var frames []frame[T]
 	for _, example := range examples {
 		frames = append(frames, frame[T]{homePath, example}, frame[T]{uploadPath, example})

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"homepage/internal/web"
+	"homepage/templates"
 )
 
 // What a page of another release asks for under a name that is not known here.
 func TestFilesOfAnotherRelease(t *testing.T) {
-	assets, err := web.NewAssets(fstest.MapFS{
+	assets := fstest.MapFS{
 		"favicon.svg":        {Data: []byte("an icon")},
 		"style.css":          {Data: []byte("a style")},
 		"upload.js":          {Data: []byte("a script")},
@@ -20,11 +20,8 @@ func TestFilesOfAnotherRelease(t *testing.T) {
 		"memory.js":          {},
 		"pictures/cat.webp":  {Data: []byte("a picture")},
 		"pictures/share.png": {Data: []byte("another")},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	s := newSite(t, func(d *web.Deps) { d.Assets = assets })
+	s := newSite(t, withLook(t, templates.FS, assets, ""))
 	for path, want := range map[string]string{
 		"/static/style.0123456789ab.css":         "a style",
 		"/static/pictures/cat.0123456789ab.webp": "a picture",

@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -26,9 +25,7 @@ import (
 
 // Deps is all that the site uses. Every field but Forward and Meter is required.
 type Deps struct {
-	Templates   fs.FS // base.html and the pages
-	Assets      *Assets
-	SiteName    string
+	Look        *Look
 	Gather      func(context.Context, home.Visit) home.Page
 	Forward     Forward                      // what services are told of visitors; the zero value if nothing
 	Certificate func() *certificate.Template // the one in service
@@ -96,13 +93,9 @@ func New(deps Deps) (http.Handler, error) {
 		clients:  newClientLimit(deps.Limits.PerClient),
 		outgoing: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, pieceSize) }},
 	}
-	style, err := readStyle(deps.Templates, skeletonStyle)
-	if err != nil {
-		return nil, err
-	}
-	l := look{deps.Templates, deps.Assets, deps.SiteName, style, s.signed()}
+	l := siteLook{deps.Look, s.signed()}
 	var errs [4]error
-	s.home, errs[0] = newHomePages(l, deps.Log)
+	s.home, errs[0] = newHomePages(l)
 	s.uploadPage, errs[1] = newPage(l, "upload.html", uploadView{}, uploadView{&validationError{"A mistake.", "a.txt"}, deps.Limits})
 	s.errorPage, errs[2] = newPage(l, "error.html", errorView{}, newErrorView(http.StatusNotFound, "ID"))
 	s.verifyPage, errs[3] = newPage(l, "verify.html", verifyView{}, verifyView{Verdict: &certificate.Verdict{Problem: "A problem."}}, verifyView{
@@ -111,7 +104,7 @@ func New(deps Deps) (http.Handler, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	s.policies = newPolicies(style)
+	s.policies = newPolicies(deps.Look.style)
 	router := s.routes()
 	s.routeOf = patterns(router)
 	return s.wrap(router)
@@ -142,7 +135,7 @@ func (s *server) routes() chi.Router {
 		shown.Post(verifyPath, s.handle(s.verifyCertificate))
 	}
 
-	shown.Get(assetPrefix+"*", s.handle(s.Assets.serve))
+	shown.Get(assetPrefix+"*", s.handle(s.Look.assets.serve))
 	router.Get(healthPath, func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, http.StatusOK, "alive") })
 	router.Get(readyPath, s.showReadiness)
 	return router

@@ -141,6 +141,11 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	look, err := web.NewLook(templates.FS, assets, "Lamplight Library", logger)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	folder := tb.TempDir()
 	uploads, err := disk.Open(folder, 0)
 	if err != nil {
@@ -152,9 +157,7 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		}
 	})
 	return web.Deps{
-		Templates:   templates.FS,
-		Assets:      assets,
-		SiteName:    "Lamplight Library",
+		Look:        look,
 		Gather:      sections(promo, recco),
 		Certificate: func() *certificate.Template { return template },
 		Receive:     uploads.Receive,
@@ -164,8 +167,22 @@ func deps(tb testing.TB, log io.Writer) (web.Deps, string) {
 		Now:         func() time.Time { return noon },
 		Draining:    func() bool { return false },
 		Unready:     func(context.Context) string { return "" },
-		Log:         slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:         logger,
 	}, folder
+}
+
+// withLook gives the site another look.
+func withLook(t *testing.T, templates fs.FS, assets fs.FS, name string) func(*web.Deps) {
+	t.Helper()
+	all, err := web.NewAssets(assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := web.NewLook(templates, all, name, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(d *web.Deps) { d.Look = look }
 }
 
 // newSite serves a healthy site that changes have been made to.
@@ -491,31 +508,44 @@ func copyTemplates(t *testing.T) fstest.MapFS {
 	return files
 }
 
+// tryTemplates returns why no site can be made of the templates.
+func tryTemplates(t *testing.T, files fs.FS) error {
+	t.Helper()
+	all, _ := deps(t, io.Discard)
+	assets, err := web.NewAssets(static.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.Look, err = web.NewLook(files, assets, "", all.Log); err != nil {
+		return err
+	}
+	_, err = web.New(all)
+	return err
+}
+
 // A mistake in a template is found when the program starts.
 func TestNewRefusesABrokenTemplate(t *testing.T) {
 	for _, test := range []struct{ name, file, broken string }{
-		{"a field that is not there", "home.html", `{{define "main"}}{{.Data.Nope}}{{end}}`},
-		{"a field that is not there in a with", "home.html", `{{define "main"}}{{with .Data.Flash}}{{.Nope}}{{end}}{{end}}`},
+		{"a field that is not there", "home.html", `{{define "begin-whole"}}{{.Data.Nope}}{{end}}`},
+		{"a field that is not there in a with", "home.html", `{{define "top"}}{{with .Data.Flash}}{{.Nope}}{{end}}{{end}}`},
 		{"a field that is not there in a streamed page", "home.html", `{{define "begin-streamed"}}{{.Nope}}{{end}}`},
-		{"a field that is not there in a section", "promo.html", `{{if not .Failed}}{{.Content.Nope}}{{end}}`},
-		{"a field that is not there in a failed section", "recommendations.html", `{{if .Failed}}{{.Nope}}{{end}}`},
-		{"a field of the other section", "promo.html", `{{range .Content.Items}}{{end}}`},
-		{"an asset that is not there", "home.html", `{{define "main"}}{{asset "nope.css"}}{{end}}`},
-		{"no beginning of a streamed page", "home.html", `{{define "main"}}{{end}}`},
-		{"half a tag", "home.html", `{{define "main"}}<a href="{{end}}`},
-		{"no template", "home.html", `{{define "main"`},
+		{"a field that is not there in a section", "promo.html", `{{define "promo"}}{{if not .Failed}}{{.Content.Nope}}{{end}}{{end}}`},
+		{"a field that is not there in a failed section", "recommendations.html", `{{define "recommendations"}}{{if .Failed}}{{.Nope}}{{end}}{{end}}`},
+		{"a field of the other section", "promo.html", `{{define "promo"}}{{range .Content.Items}}{{end}}{{end}}`},
+		{"a field that is not there when a section arrives", "promo.html", `{{define "promo-arrives"}}{{if .Failed}}{{.Content}}{{end}}{{end}}`},
+		{"an asset that is not there", "home.html", `{{define "end-whole"}}{{asset "nope.css"}}{{end}}`},
+		{"half a tag", "home.html", `{{define "begin-whole"}}<a href="{{end}}`},
+		{"half a template", "home.html", `{{define "begin-whole"`},
 		{"no file", "skeleton.css", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			all, _ := deps(t, io.Discard)
 			files := copyTemplates(t)
 			if test.broken == "" {
 				delete(files, test.file)
 			} else {
-				files[test.file].Data = []byte(test.broken)
+				files[test.file].Data = append(files[test.file].Data, test.broken...) // the last of a name counts
 			}
-			all.Templates = files
-			if _, err := web.New(all); err == nil || !strings.Contains(err.Error(), test.file) {
+			if err := tryTemplates(t, files); err == nil || !strings.Contains(err.Error(), test.file) {
 				t.Errorf("error %v, want one that names %s", err, test.file)
 			}
 		})
