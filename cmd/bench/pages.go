@@ -2,20 +2,21 @@ package main
 
 // Names as readers see them.
 const (
-	homepage         = "homepage"
-	homepageOneByOne = "homepage, one after the other"
-	homepageKeeping  = "homepage, services say max-age"
-	homepageStale    = "homepage, services say stale-while-revalidate"
-	homepageTelling  = "homepage, services are told of visitors"
-	homepagePlain    = "homepage, not compressed"
-	nginxSSI         = "nginx, SSI"
-	nginxPlain       = "nginx, SSI, not compressed"
-	nginxSubFilter   = "nginx, sub_filter"
-	nginxPut         = "nginx, PUT"
-	djangoPooled     = "Django, gather, one client"
-	djangoGather     = "Django, gather"
-	djangoSequential = "Django, async, one after the other"
-	djangoSync       = "Django, sync"
+	homepage            = "homepage"
+	homepageOneByOne    = "homepage, one after the other"
+	homepageKeeping     = "homepage, services say max-age"
+	homepageStale       = "homepage, services say stale-while-revalidate"
+	homepageTelling     = "homepage, services are told of visitors"
+	homepageTellingKept = homepageTelling + ", kept"
+	homepagePlain       = "homepage, not compressed"
+	nginxSSI            = "nginx, SSI"
+	nginxPlain          = "nginx, SSI, not compressed"
+	nginxSubFilter      = "nginx, sub_filter"
+	nginxPut            = "nginx, PUT"
+	djangoPooled        = "Django, gather, one client"
+	djangoGather        = "Django, gather"
+	djangoSequential    = "Django, async, one after the other"
+	djangoSync          = "Django, sync"
 )
 
 // variants are all ways to make the page.

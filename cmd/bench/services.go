@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -20,7 +21,8 @@ var peerFiles embed.FS
 // services are the promo and the recommendation service. They give every side
 // the same content: as JSON, and for nginx, which can't render that, as the
 // HTML that the others make of it. Under /kept/ they allow it to be kept,
-// under /stale/ to be shown while they are asked again.
+// under /stale/ to be shown while they are asked again. Whom they are told of, they
+// recommend a book of their own.
 type services struct {
 	addr  string
 	pace  atomic.Pointer[pace]
@@ -50,8 +52,10 @@ func startServices(ctx context.Context) (*services, error) {
 		}
 		mux.HandleFunc("GET "+a.path, func(w http.ResponseWriter, r *http.Request) {
 			s.calls.Add(1)
-			if r.Header.Get("Cookie") != "" {
+			body := body
+			if visitor := r.Header.Get("Cookie"); visitor != "" {
 				s.told.Add(1)
+				body = bytes.Replace(body, []byte("Treasure Island"), []byte("Treasure Island for "+visitor), 1)
 			}
 			pace := s.pace.Load()
 			if pace.gate != nil {

@@ -36,28 +36,34 @@ type kind struct {
 
 // kinds are all there are.
 type kinds struct {
-	home, oneByOne, keeping, stale, telling, patient, nginx, django, floor *kind
+	home, oneByOne, keeping, stale, telling, tellingKept, patient, nginx, django, floor *kind
 	signing
 }
 
 func newKinds(t tools) kinds {
 	return kinds{
-		home:     &kind{name: homepage, form: true, synced: true, command: homepageCommand("")},
-		oneByOne: &kind{name: homepageOneByOne, command: homepageCommand("", "HOMEPAGE_CONCURRENCY=1")},
-		keeping:  &kind{name: homepageKeeping, command: homepageCommand("/kept")},
-		stale:    &kind{name: homepageStale, command: homepageCommand("/stale")},
-		telling:  &kind{name: homepageTelling, command: homepageCommand("", "PROMO_SERVICE_FORWARD=Cookie:visitor", "RECCO_SERVICE_FORWARD=Cookie:visitor")},
-		patient:  &kind{name: homepage, command: homepageCommand("", "SERVICE_TIMEOUT=30s")},
-		nginx:    &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
-		django:   &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
-		floor:    &kind{name: "Go, raw body to a file", command: floorCommand},
-		signing:  newSigning(t),
+		home:        &kind{name: homepage, form: true, synced: true, command: homepageCommand("")},
+		oneByOne:    &kind{name: homepageOneByOne, command: homepageCommand("", "HOMEPAGE_CONCURRENCY=1")},
+		keeping:     &kind{name: homepageKeeping, command: homepageCommand("/kept")},
+		stale:       &kind{name: homepageStale, command: homepageCommand("/stale")},
+		telling:     &kind{name: homepageTelling, command: homepageCommand("", tellsVisitors()...)},
+		tellingKept: &kind{name: homepageTellingKept, command: homepageCommand("/kept", append(tellsVisitors(), "HOMEPAGE_CACHE=128MiB")...)},
+		patient:     &kind{name: homepage, command: homepageCommand("", "SERVICE_TIMEOUT=30s")},
+		nginx:       &kind{name: "nginx", command: nginxCommand, missing: t.nginx == ""},
+		django:      &kind{name: "Django", form: true, command: djangoCommand, missing: t.python == ""},
+		floor:       &kind{name: "Go, raw body to a file", command: floorCommand},
+		signing:     newSigning(t),
 	}
+}
+
+// tellsVisitors has the services told who the visitor is.
+func tellsVisitors() []string {
+	return []string{"PROMO_SERVICE_FORWARD=Cookie:visitor", "RECCO_SERVICE_FORWARD=Cookie:visitor"}
 }
 
 // all are those that run all the time.
 func (k kinds) all() []*kind {
-	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.telling, k.nginx, k.django, k.floor)
+	return k.able(k.home, k.oneByOne, k.keeping, k.stale, k.telling, k.tellingKept, k.nginx, k.django, k.floor)
 }
 
 // compared are those whose start and memory are compared.
