@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,11 +61,18 @@ func startPersonal(t *testing.T) (url string) {
 	return server.URL
 }
 
-// Three replicas, 2,000 visitors who come to any of them: whoever sees a section
-// sees their own, whole or streamed. Nobody gets a service's cookie, and neither
-// the log nor the metrics hold a visitor's.
+// Three replicas, and visitors who come to any of them, 500 or as many as VISITORS
+// says: whoever sees a section sees their own, whole or streamed. Nobody gets a
+// service's cookie, and neither the log nor the metrics hold a visitor's.
 func TestNoVisitorSeesAnothersPage(t *testing.T) {
-	const visitors, visits, atOnce = 2000, 2, 32
+	const visits, atOnce = 2, 32
+	visitors := 500
+	if text := os.Getenv("VISITORS"); text != "" {
+		var err error
+		if visitors, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	service := startPersonal(t)
 	var replicas []*program
 	var logs sync.WaitGroup
