@@ -44,11 +44,11 @@ func TestSectionsAreShownOnce(t *testing.T) {
 			see(home.Fresh)
 		}
 		fails = errors.New("refused")
-		time.Sleep(90 * time.Second) // of synctest's
+		<-time.After(90 * time.Second) // of synctest's
 		for range 3 {
 			see(home.Stale)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		for range 3 {
 			see(home.Stale)
 		}
