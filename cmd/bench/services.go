@@ -77,7 +77,7 @@ func startServices(ctx context.Context) (*services, error) {
 			}
 			w.Header().Set("Content-Type", a.kind)
 			w.Header().Set("Cache-Control", a.keep)
-			_, _ = w.Write(body) // who called has gone if this fails
+			_, _ = w.Write(body) //nolint:gosec // to who called, and what it sent; it has gone if this fails
 		})
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
