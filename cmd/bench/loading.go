@@ -36,8 +36,8 @@ func (b *bench) loading() measure {
 			}
 			what := fmt.Sprintf("load, services answer %v, connections: %d", pace, connections)
 			rounds := b.plan.rounds
-			if pace.wait > 0 {
-				rounds = 1 // the wait is nearly all there is, so that rounds are alike
+			if pace.wait > 0 || connections != 32 {
+				rounds = 1 // the wait is nearly all there is, so that rounds are alike; and more visitors than that wait for each other
 			}
 			steps = append(steps, b.rounds(rounds, what, all, func(ctx context.Context, c contestant, s *side) error {
 				b.setPace(pace)
