@@ -121,9 +121,13 @@ func (s *source[C]) ask(ctx context.Context, visit home.Visit, last *kept[C]) (h
 	return answer, nil
 }
 
+// keptSize is what an answer takes besides its content and header fields, in bytes:
+// about as measured with 10,000 of them.
+const keptSize = 3 << 9
+
 // size is what it takes besides its content, in bytes.
 func (k *kept[C]) size() int {
-	size := len(k.url)
+	size := keptSize + len(k.url)
 	for _, values := range k.header {
 		for _, value := range values {
 			size += len(value)
