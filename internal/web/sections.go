@@ -81,6 +81,7 @@ type content[T any] interface{ Equal(other T) bool }
 type sectionHTML[T content[T]] struct {
 	log      *slog.Logger
 	template fragment[sectionView[T]]
+	empty    home.HTML
 	failed   *home.HTML
 	arrivals map[home.State][]byte // what comes before it on a streamed page
 	last     atomic.Pointer[shown[T]]
@@ -133,7 +134,7 @@ func (s *sectionHTML[T]) of(section *home.Section[T]) *home.HTML {
 func (s *sectionHTML[T]) show(section *home.Section[T]) *home.HTML {
 	switch section.State {
 	case home.Empty:
-		return &home.HTML{}
+		return &s.empty
 	case home.Failed:
 		return s.failed
 	case home.Fresh, home.Stale:
