@@ -83,9 +83,11 @@ func (b *body) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content := b.plain
-	if quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 && len(b.gzip()) < len(b.plain) { // which a PNG is not
-		content = b.gzip()
-		w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
+	if quality(r.Header.Get("Accept-Encoding"), "gzip") > 0 {
+		if packed := b.gzip(); len(packed) < len(content) { // which a PNG is not
+			content = packed
+			w.Header().Set("Content-Encoding", "gzip") // which gzhttp then leaves alone
+		}
 	}
 	writeBody(w, http.StatusOK, b.contentType, content)
 }
