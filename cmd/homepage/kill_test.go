@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -28,6 +29,9 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		})
 
 	checkKept(t, visibleIn(t, folder), acknowledged)
+	if hidden, err := filepath.Glob(filepath.Join(folder, ".*")); err != nil || hidden != nil {
+		t.Errorf("%q are left behind, %v", hidden, err)
+	}
 }
 
 // killAtRandomMoments starts the program so often, lets senders upload to it, and

@@ -370,6 +370,7 @@ func TestItRefusesToStart(t *testing.T) {
 
 // slowUpload is a form that is sent half, and the rest on finish.
 type slowUpload struct {
+	name string // by the digest of its content, see checkKept
 	conn net.Conn
 	rest []byte
 }
@@ -380,13 +381,15 @@ func startUpload(t *testing.T, url string) *slowUpload {
 	t.Helper()
 	body := new(bytes.Buffer)
 	writer := multipart.NewWriter(body)
-	part, err := writer.CreateFormFile("file", "slow.txt")
+	const begin, rest = "slow ", "but whole"
+	name := digest([]byte(begin+rest)) + ".txt"
+	part, err := writer.CreateFormFile("file", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(part, "slow ")
+	fmt.Fprint(part, begin)
 	half := body.Len()
-	fmt.Fprint(part, "but whole")
+	fmt.Fprint(part, rest)
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +407,7 @@ func startUpload(t *testing.T, url string) *slowUpload {
 	if _, err := conn.Write(body.Next(half)); err != nil {
 		t.Fatal(err)
 	}
-	return &slowUpload{conn, body.Bytes()}
+	return &slowUpload{name, conn, body.Bytes()}
 }
 
 // finish sends the rest and returns the first line of the answer.
@@ -458,7 +461,7 @@ func TestDrain(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("run returned %v", err)
 	}
-	if got, err := os.ReadFile(filepath.Join(p.folder, "slow.txt")); err != nil || string(got) != "slow but whole" {
+	if got, err := os.ReadFile(filepath.Join(p.folder, slow.name)); err != nil || string(got) != "slow but whole" {
 		t.Errorf("stored %q and %v", got, err)
 	}
 	p.await(t, "drained")
@@ -556,14 +559,14 @@ func TestSignals(t *testing.T) {
 	t.Run("a second SIGTERM stops at once", func(t *testing.T) {
 		t.Parallel()
 		cmd, p := spawnSelf(t, t.TempDir())
-		startUpload(t, p.url)
+		slow := startUpload(t, p.url)
 		signal(t, cmd)
 		p.await(t, "draining")
 		signal(t, cmd)
 		if got := wait(t, cmd, p); len(got) > 0 {
 			t.Errorf("after the second signal it still said %v", got)
 		}
-		if _, err := os.Stat(filepath.Join(p.folder, "slow.txt")); err == nil {
+		if _, err := os.Stat(filepath.Join(p.folder, slow.name)); err == nil {
 			t.Error("half an upload is visible")
 		}
 	})
